@@ -1,0 +1,5 @@
+"""`python -m mmnist` is the same as `mmnist`."""
+
+from mmnist.cli import main
+
+main()

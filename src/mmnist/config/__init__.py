@@ -1,0 +1,1 @@
+"""Configuration: what an experiment is, and how it is read from YAML."""

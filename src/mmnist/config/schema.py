@@ -1,0 +1,299 @@
+"""What an experiment is: every key of a configuration file, its type, bounds and explanation.
+
+The descriptions are the documentation: `mmnist config schema` and docs/configuration.md are made
+from them. Defaults are the paper's settings wherever the paper states one.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+#: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
+SIZES: dict[str, tuple[int | float, ...]] = {
+    "resnet": (18, 34, 50, 101, 152),
+    "wide_resnet": (50, 101),
+    "mobilenet_v2": (1.0,),
+    "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
+    "simple_cnn": (),
+}
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A mapping of a configuration file: unknown keys are refused, values are not coerced."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+    )
+
+
+class SplitSettings(Section):
+    """How the training images are divided into training and validation."""
+
+    method: Literal["stratified", "ordered"] = "stratified"
+    """`stratified`: drawn at random within each class; `ordered`: the authors' split, the first
+    int(n * fraction) images of each class by Id train and the rest validate."""
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Share of the images that train; the rest validate."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the stratified split. It is not the seed of the run, so that runs with different
+    seeds are judged on the same images."""
+
+
+class DataSettings(Section):
+    """Which images."""
+
+    path: Annotated[str, Field(min_length=1)] = "data/modified-mnist"
+    """Folder of a prepared data set (`mmnist data make` or `mmnist data import`), relative to the
+    working directory."""
+    split: SplitSettings = SplitSettings()
+    """How the training images are divided into training and validation."""
+
+
+class ModelSettings(Section):
+    """Which network, and where its first weights come from."""
+
+    architecture: Literal[
+        "resnet", "wide_resnet", "mobilenet_v2", "shufflenet_v2", "simple_cnn"
+    ] = "resnet"
+    """Family of networks; all but `simple_cnn` (the paper's two-layer benchmark) are
+    torchvision's."""
+    size: Annotated[int | float | None, Field(validate_default=True)] = None
+    """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
+    shufflenet_v2 0.5 1.0 1.5 2.0; none for simple_cnn."""
+    pretrained: Annotated[str, Field(min_length=1)] = "none"
+    """Initial weights: `none` (random), `imagenet` (torchvision's), or the path of a `.pth` or
+    `.safetensors` state dict."""
+
+    @field_validator("size")
+    @classmethod
+    def _size_belongs_to_architecture(cls, size: Any, info: ValidationInfo) -> Any:
+        architecture = info.data.get("architecture")
+        if architecture is None:  # already reported
+            return size
+        allowed = SIZES[architecture]
+        if not allowed:
+            if size is not None:
+                raise ValueError(f"{architecture} comes in one size: leave the key out")
+            return None
+        if size not in allowed:
+            given = "is missing" if size is None else f"{size} does not exist"
+            raise ValueError(
+                f"size of {architecture} {given}; allowed: {', '.join(map(str, allowed))}"
+            )
+        return next(value for value in allowed if value == size)
+
+
+class TransformSettings(Section):
+    """How far one transform may go, and how often it is applied."""
+
+    magnitude: Annotated[float, Field(ge=0)]
+    """How far the transform goes at most, in its own unit (see the transform)."""
+    probability: Probability = 1.0
+    """Share of the images it is applied to."""
+
+
+def _transform(limit: float, strictly: bool = False) -> Any:
+    """Type of one optional transform whose magnitude stays below `limit`."""
+
+    def within(settings: TransformSettings | None) -> TransformSettings | None:
+        if settings is not None:
+            too_large = settings.magnitude >= limit if strictly else settings.magnitude > limit
+            if too_large:
+                bound = f"less than {limit:g}" if strictly else f"at most {limit:g}"
+                raise ValueError(f"magnitude must be {bound}, not {settings.magnitude:g}")
+        return settings
+
+    return Annotated[TransformSettings | None, AfterValidator(within)]
+
+
+class AugmentSettings(Section):
+    """Random transforms of training images; a transform that is left out is off.
+
+    Lengths are in units of half the image, as in fastai v1: 1 is from the centre to the border.
+    """
+
+    jitter: _transform(1) = None
+    """Each pixel is read from up to `magnitude` away from its place."""
+    perspective_warp: _transform(1, strictly=True) = None
+    """Each corner is moved by up to `magnitude`, in both directions on its own."""
+    symmetric_warp: _transform(1, strictly=True) = None
+    """Opposite corners are moved by up to `magnitude`, mirror-wise (part of fastai v1's
+    `get_transforms`)."""
+    squish: _transform(1, strictly=True) = None
+    """The image is compressed along one axis by a factor within 1 ± `magnitude`."""
+    skew: _transform(1, strictly=True) = None
+    """One corner is moved by up to `magnitude` along one axis (8 directions)."""
+    tilt: _transform(1, strictly=True) = None
+    """The image is tilted about one of its four sides by up to `magnitude`."""
+    rotate: _transform(180) = None
+    """Rotation by up to `magnitude` degrees, either way."""
+    zoom: _transform(10) = None
+    """Magnification by a factor within 1 to 1 + `magnitude`, about a random point."""
+    brightness: _transform(1, strictly=True) = None
+    """Grey levels are shifted (in logit space) by up to `magnitude`."""
+    contrast: _transform(1, strictly=True) = None
+    """Contrast is changed (in logit space) by a factor within 1 - `magnitude` to
+    1 / (1 - `magnitude`)."""
+
+
+def _t(magnitude: float, probability: float) -> TransformSettings:
+    return TransformSettings(magnitude=magnitude, probability=probability)
+
+
+#: The authors' augmentation: fastai v1 `get_transforms(do_flip=False, max_rotate=25)` and five
+#: more transforms, each with probability 0.2 (paper, section 4.3). The range of `squish` is not
+#: published; ours is the one of fastai v1's own documentation.
+PAPER_AUGMENTATION = AugmentSettings(
+    jitter=_t(0.02, 0.2),
+    perspective_warp=_t(0.5, 0.2),
+    symmetric_warp=_t(0.2, 0.75),
+    squish=_t(0.33, 0.2),
+    skew=_t(0.5, 0.2),
+    tilt=_t(0.5, 0.2),
+    rotate=_t(25.0, 0.75),
+    zoom=_t(0.1, 0.75),
+    brightness=_t(0.2, 0.75),
+    contrast=_t(0.2, 0.75),
+)
+
+
+class ScheduleSettings(Section):
+    """How the learning rate changes over the epochs."""
+
+    name: Literal["constant", "step", "one_cycle", "cosine"] = "step"
+    """`constant`; `step` (the paper's: times `gamma` every `step_size` epochs); `one_cycle` (up,
+    then down to nothing, momentum the other way); `cosine` (down to nothing)."""
+    step_size: Annotated[int, Field(ge=1)] = 7
+    """Epochs between two steps (`step` only)."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor at each step (`step` only)."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Share of the training in which the rate rises (`one_cycle` only)."""
+
+
+class UnfreezingSettings(Section):
+    """Which layers of a pretrained network train, and from when on."""
+
+    mode: Literal["none", "frozen", "gradual"] = "none"
+    """`none`: all layers train from the start; `frozen`: only the last layer for `epochs` epochs,
+    then all; `gradual`: one more group of layers every `epochs` epochs, the last one first."""
+    epochs: Annotated[int, Field(ge=1)] = 1
+    """Epochs before the next layers are unfrozen."""
+
+
+def _named(value: Any) -> Any:
+    """`schedule: cosine` is short for `schedule: {name: cosine}`."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class TrainSettings(Section):
+    """How the network is trained."""
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    """Passes over the training images."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Images in a batch."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are averaged for one step of the optimiser."""
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    """torch.optim's Adam, AdamW or SGD."""
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    """Learning rate; the highest one where the schedule changes it."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of SGD, and the first beta of Adam and AdamW."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Weight decay: L2 for adam and sgd, decoupled for adamw."""
+    schedule: Annotated[ScheduleSettings, BeforeValidator(_named)] = ScheduleSettings()
+    """How the learning rate changes; a mapping, or just its name."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target probability that is spread over all classes."""
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; null: no limit."""
+    early_stopping: Annotated[int, Field(ge=1)] | None = None
+    """Stop after this many epochs without a new best; null: never."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, which is then validated and saved in
+    place of the weights; null: none."""
+    unfreezing: UnfreezingSettings = UnfreezingSettings()
+    """Which layers of a pretrained network train, and from when on."""
+
+
+class ComputeSettings(Section):
+    """How it is computed; changes speed and the last digits, not the experiment."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: CUDA where there is any, else the CPU."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Number format of the network's arithmetic; `auto`: bf16 where the hardware has it, else
+    fp16 on CUDA and fp32 on the CPU."""
+    channels_last: bool = True
+    """Keep images and weights in the order that convolutions are fastest in."""
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Threads that read batches ahead; 0: the training thread reads."""
+    deterministic: bool = False
+    """Use only deterministic operations. The CPU needs no switch for that; CUDA gets slower."""
+
+
+def _augment_kind(value: Any) -> str:
+    return "preset" if isinstance(value, str) else "transforms"
+
+
+class Experiment(Section):
+    """One experiment: everything that decides the result of a run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the run folder, `runs/<name>`; the configuration file's name if left out."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of initial weights, order of images, augmentation and dropout."""
+    data: DataSettings = DataSettings()
+    """Which images."""
+    model: ModelSettings
+    """Which network, and where its first weights come from."""
+    resize: Annotated[int, Field(ge=32, le=1024)] = 128
+    """Side of the images that the network sees, in pixels (the originals have 128)."""
+    normalisation: Literal["unit", "imagenet", "none"] = "unit"
+    """`unit`: grey level / 256, as in the paper; `imagenet`: mean and deviation of ImageNet's
+    channels; `none`: grey levels 0-255 as they are."""
+    augment: Annotated[
+        Annotated[Literal["none", "paper"], Tag("preset")]
+        | Annotated[AugmentSettings, Tag("transforms")],
+        Discriminator(_augment_kind),
+    ] = "none"
+    """Random transforms of training images: `none`, `paper` (the authors' nine), or a mapping of
+    transforms to their magnitudes and probabilities."""
+    train: TrainSettings = TrainSettings()
+    """How the network is trained."""
+    compute: ComputeSettings = ComputeSettings()
+    """How it is computed."""
+
+    @model_validator(mode="after")
+    def _unfreezing_needs_pretraining(self) -> "Experiment":
+        mode = self.train.unfreezing.mode
+        if mode != "none" and self.model.pretrained == "none":
+            raise ValueError(
+                f"train.unfreezing.mode is {mode}, but model.pretrained is none: a frozen network "
+                "with random weights cannot learn; set model.pretrained or drop train.unfreezing"
+            )
+        return self
+
+    @property
+    def augmentation(self) -> AugmentSettings:
+        """The transforms that `augment` stands for."""
+        if self.augment == "none":
+            return AugmentSettings()
+        return PAPER_AUGMENTATION if self.augment == "paper" else self.augment

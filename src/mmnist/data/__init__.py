@@ -1,0 +1,1 @@
+"""Images and labels, before any device; knows no torch."""

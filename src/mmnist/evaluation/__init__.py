@@ -1,0 +1,1 @@
+"""From runs and images to predictions and metrics."""
