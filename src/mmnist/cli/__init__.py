@@ -1,0 +1,54 @@
+"""The command line: `main` runs a command and turns every error into a message and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+
+import click
+
+from mmnist.cli.app import app
+from mmnist.errors import MmnistError
+from mmnist.terminal import messages
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run `mmnist` with the arguments of the process; `--debug` may stand anywhere."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    sys.exit(run([argument for argument in arguments if argument != "--debug"], debug=debug))
+
+
+def run(arguments: list[str], *, debug: bool = False) -> int:
+    """Run one command and return its exit code; with `debug`, errors show their traceback."""
+    try:
+        result = app(arguments, prog_name="mmnist", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort) as error:
+        _show("interrupted", str(error), debug)
+        return INTERRUPTED
+    except MmnistError as error:
+        _show("error", str(error), debug)
+        return error.exit_code
+    except BrokenPipeError:  # `mmnist report … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        _show("unexpected error", f"{type(error).__name__}: {error}", debug)
+        if not debug:
+            messages.print("[dim]Run the command again with --debug to see where.[/dim]")
+        return 1
+
+
+def _show(kind: str, text: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    messages.print(f"[bold red]{kind}[/bold red]" + (": " if text else ""), end="")
+    messages.print(text, markup=False, soft_wrap=True)

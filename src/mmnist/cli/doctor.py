@@ -1,0 +1,29 @@
+"""`mmnist doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_STYLES = {"ok": "green", "slow": "yellow", "problem": "bold red"}
+
+
+def doctor(
+    data: Annotated[Path, typer.Option(help="Data set to examine.")] = Path("data/modified-mnist"),
+    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+) -> None:
+    """Say whether this machine is fit, and what will be slow: a line each.
+
+    Ends with exit code 1 if there is a problem.
+    """
+    from mmnist.doctor import examine
+    from mmnist.terminal import console
+
+    problem = False
+    for check in examine(data, runs):
+        style = _STYLES[check.status]
+        console.print(f"{check.subject:<12} [{style}]{check.status:<8}[/{style}]", end="")
+        console.print(check.finding, markup=False, soft_wrap=True)
+        problem |= check.status == "problem"
+    if problem:
+        raise typer.Exit(1)

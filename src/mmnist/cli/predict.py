@@ -1,0 +1,127 @@
+"""`mmnist predict`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmnist.data.store import Store
+    from mmnist.runs import Run
+
+
+def predict(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run folders, or names of runs (all their seeds). The probabilities of several "
+            "are averaged.",
+        ),
+    ],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="Images instead of the data set's test images: the competition's pickle, .npy, "
+            ".npz, or a folder of images.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The CSV; by default submission.csv in the run folder."
+        ),
+    ] = None,
+    probabilities: Annotated[
+        Path | None, typer.Option(help="Write the probabilities too (.csv or .npy).")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = "auto",
+    runs_folder: Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Label images with trained runs and write a Kaggle submission (Id,Label)."""
+    from mmnist.errors import InputError
+    from mmnist.runs import find_runs
+
+    chosen = find_runs(runs, runs_folder)
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device {device}: allowed: auto, cpu, cuda")
+    if probabilities is not None and probabilities.suffix not in (".csv", ".npy"):
+        raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
+    if images is not None and output is None:
+        raise InputError("--input needs --output, the file for the labels of those images")
+    array, store = _images(chosen, images)
+
+    from mmnist.evaluation.predict import (
+        average_probabilities,
+        predict_probabilities,
+        write_probabilities,
+        write_submission,
+    )
+    from mmnist.terminal import console, progress_bar
+
+    with progress_bar("predicting", len(array) * len(chosen)) as advance:
+        each = [predict_probabilities(run, array, device, advance) for run in chosen]
+    mean = average_probabilities(each)
+    path = output or _default_output(chosen)
+    write_submission(path, mean.argmax(1))
+    console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
+    if probabilities is not None:
+        write_probabilities(probabilities, mean)
+        console.print(f"probabilities: {probabilities}", markup=False, soft_wrap=True)
+    if store is not None:
+        _print_accuracy(store, mean.argmax(1))
+
+
+def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | None]":
+    """The images to label, and the data set that they are the test images of."""
+    from mmnist.data.image_files import read_images
+    from mmnist.data.store import open_store
+    from mmnist.errors import InputError
+
+    if path is not None:
+        return read_images(path), None
+    paths = {run.experiment.data.path for run in runs}
+    if len(paths) > 1:
+        raise InputError(
+            f"the runs were trained on different data sets ({', '.join(sorted(paths))}); say with "
+            "--input which images to label"
+        )
+    store = open_store(paths.pop())
+    return store.images("test"), store
+
+
+def _default_output(runs: "list[Run]") -> Path:
+    """The run's own folder; for several seeds of one name, the folder above."""
+    from mmnist.errors import InputError
+
+    if len(runs) == 1:
+        return runs[0].submission_file
+    parents = {run.path.parent for run in runs}
+    if len(parents) > 1:
+        raise InputError("several experiments are averaged: name the CSV with --output")
+    return parents.pop() / "submission.csv"
+
+
+def _print_accuracy(store: "Store", predictions: "np.ndarray") -> None:
+    """Accuracy on the test images, where their labels are known."""
+    labels = store.labels("test")
+    if labels is None:
+        return
+    from mmnist.evaluation.metrics import compute_metrics
+    from mmnist.terminal import console
+
+    metrics = compute_metrics(labels, predictions)
+    low, high = metrics.interval
+    kind = "generated " if store.generated else ""
+    console.print(
+        f"accuracy on the {metrics.n:,} {kind}test images: {metrics.accuracy:.2%} "
+        f"(95 % interval {low:.2%} to {high:.2%})"
+    )

@@ -1,0 +1,72 @@
+"""`mmnist train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    configs: Annotated[
+        list[Path], typer.Argument(metavar="CONFIG...", help="YAML files, trained in turn.")
+    ],
+    overrides: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=5; repeatable."
+        ),
+    ] = [],  # noqa: B006 - typer wants the value itself
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this many seeds: the configuration's and the next.")
+    ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with interrupted runs and leave finished ones as they are."
+        ),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace runs that exist already.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+) -> None:
+    """Train an experiment: from a YAML file to a run folder with metrics and weights.
+
+    Ctrl-C stops between two steps and saves; the same command with --resume goes on from there.
+    """
+    from mmnist.config.loading import load_experiment
+    from mmnist.errors import InputError
+
+    if resume and force:
+        raise InputError("--resume goes on with a run, --force replaces it: give one of the two")
+    if device is not None:
+        overrides = [*overrides, f"compute.device={device}"]
+    experiments = [load_experiment(path, overrides) for path in configs]
+    planned = [
+        experiment.model_copy(update={"seed": experiment.seed + i})
+        for experiment in experiments
+        for i in range(seeds)
+    ]
+    _refuse_repeated(planned)
+
+    from mmnist.terminal import console
+    from mmnist.training.train import train as train_one
+
+    for experiment in planned:
+        run = train_one(experiment, runs, resume=resume, overwrite=force)
+        console.print(f"run folder: {run.path}", markup=False, soft_wrap=True)
+
+
+def _refuse_repeated(experiments: list) -> None:
+    from mmnist.errors import InputError
+
+    titles = [f"{experiment.name}/seed-{experiment.seed}" for experiment in experiments]
+    repeated = sorted({title for title in titles if titles.count(title) > 1})
+    if repeated:
+        raise InputError(
+            f"two configurations have the same name and seed: {', '.join(repeated)}; their runs "
+            "would share a folder. Set `name` in one of them"
+        )

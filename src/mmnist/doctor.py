@@ -1,0 +1,110 @@
+"""Is this machine fit, and what will be slow: a line for each thing that matters."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from mmnist.config.schema import ComputeSettings
+from mmnist.data.store import open_store
+from mmnist.errors import MmnistError
+from mmnist.pipeline.device import choose_hardware, cpu_has_bf16
+
+#: A full data set takes 1 GB, the runs of the paper some more.
+_WANTED_DISK = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the examination."""
+
+    subject: str
+    status: str
+    """`ok`, `slow` (works, but could be faster) or `problem`."""
+    finding: str
+    """What was found and, unless ok, what to do."""
+
+
+def examine(data: Path, runs: Path) -> Iterator[Check]:
+    """Examine versions, device, number formats, threads, data set and disk."""
+    yield Check("python", "ok", platform.python_version())
+    for package in ("mmnist", "torch", "fastai"):
+        yield Check(package, "ok", version(package))
+    yield _guarded("torchvision", _torchvision)
+    yield _device()
+    yield _bf16()
+    threads, cores = torch.get_num_threads(), len(_usable_cores())
+    if threads < cores:
+        finding = f"{threads} of {cores} cores; unset OMP_NUM_THREADS to use all"
+        yield Check("threads", "slow", finding)
+    else:
+        yield Check("threads", "ok", f"{threads} for {cores} cores")
+    yield _guarded("data", lambda: _data(data))
+    yield _disk(runs)
+
+
+def _usable_cores() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _guarded(subject: str, check: Callable[[], Check]) -> Check:
+    """Turn what a check raises into its finding: the doctor must reach the last line."""
+    try:
+        return check()
+    except (MmnistError, ImportError, RuntimeError, OSError) as error:
+        return Check(subject, "problem", str(error))
+
+
+def _torchvision() -> Check:
+    from mmnist.models.torchvision_import import torchvision
+
+    try:
+        torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except (NotImplementedError, RuntimeError):
+        finding = "built for another build of torch; what mmnist uses of it works"
+        return Check("torchvision", "ok", f"{torchvision.__version__}, {finding}")
+    return Check("torchvision", "ok", torchvision.__version__)
+
+
+def _device() -> Check:
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return Check("device", "ok", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB")
+    if torch.version.cuda:
+        return Check(
+            "device", "slow", "CPU: torch is built for CUDA but finds no device; see nvidia-smi"
+        )
+    return Check("device", "slow", "CPU: train small networks at 64 px, or use a CUDA machine")
+
+
+def _bf16() -> Check:
+    hardware = choose_hardware(ComputeSettings())
+    if hardware.precision == "bf16":
+        return Check("bf16", "ok", "in hardware; precision auto is bf16")
+    if hardware.device.type == "cpu" and not cpu_has_bf16():
+        return Check("bf16", "slow", "not in this CPU; precision auto is fp32, about half as fast")
+    return Check("bf16", "ok", f"not in this GPU; precision auto is {hardware.precision}")
+
+
+def _data(path: Path) -> Check:
+    store = open_store(path)
+    store.verify()
+    kind = "generated" if store.generated else "competition"
+    counts = f"{store.count('train'):,} + {store.count('test'):,} images"
+    return Check("data", "ok", f"{path}: {counts}, {kind}, {store.fingerprint[:12]}, all sound")
+
+
+def _disk(runs: Path) -> Check:
+    folder = runs if runs.is_dir() else Path()
+    free = shutil.disk_usage(folder).free
+    if free < _WANTED_DISK:
+        finding = f"{free / 1e9:.1f} GB free; {_WANTED_DISK / 1e9:.0f} GB are wanted: make room"
+        return Check("disk", "problem", finding)
+    return Check("disk", "ok", f"{free / 1e9:.0f} GB free")

@@ -1,0 +1,116 @@
+"""Runs and images → probabilities → Kaggle's CSV."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
+from mmnist.files import replacing
+from mmnist.models.factory import NUM_CLASSES, build_model
+from mmnist.models.pretraining import read_state_dict
+from mmnist.pipeline.batches import Batches, ImageSource
+from mmnist.pipeline.device import choose_hardware
+from mmnist.pipeline.preprocess import Preprocess
+from mmnist.runs import Run
+
+
+def predict_probabilities(
+    run: Run,
+    images: np.ndarray,
+    device: str = "auto",
+    progress: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """Probabilities float32 [N, 10] that the best weights of a run give to images uint8 [N, H, W].
+
+    Raises:
+        InputError: the run has no weights yet, or they do not fit its configuration.
+    """
+    experiment = run.experiment
+    compute = experiment.compute.model_copy(update={"device": device})
+    hardware = choose_hardware(compute)
+    model = load_best_model(run, experiment).to(hardware.device).eval()
+    if compute.channels_last:
+        model.to(memory_format=torch.channels_last)
+    source = ImageSource(images, hardware.device)
+    batches = Batches(
+        source,
+        np.arange(len(images)),
+        np.zeros(len(images), dtype=np.int64),
+        Preprocess.of(experiment),
+        batch_size=experiment.train.batch_size,
+        workers=compute.workers,
+    )
+    probabilities = []
+    with torch.inference_mode():
+        for batch, _ in batches:
+            with hardware.autocast():
+                logits = model(batch)
+            probabilities.append(logits.float().softmax(1))
+            progress(len(batch))
+    return torch.cat(probabilities).cpu().numpy()
+
+
+def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
+    """The network of a run with its best weights, on the CPU.
+
+    Raises:
+        InputError: there are none yet, or they do not fit the configuration.
+    """
+    if not run.model_file.is_file():
+        raise InputError(f"{run.path} has no weights yet ({run.model_file.name} is missing)")
+    model = build_model(experiment.model)
+    try:
+        model.load_state_dict(read_state_dict(run.model_file))
+    except RuntimeError as error:
+        raise InputError(
+            f"{run.model_file} does not fit {run.config_file}: {str(error).splitlines()[0]}"
+        ) from error
+    return model
+
+
+def average_probabilities(each: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean of the probabilities [N, 10] of several runs on the same images."""
+    return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)
+
+
+def write_submission(path: Path, predictions: np.ndarray) -> None:
+    """Write Kaggle's CSV: header `Id,Label`, Ids 0 to N - 1 in order; and read it back to check.
+
+    Args:
+        path: the file.
+        predictions: labels, integer [N], 0 to 9.
+
+    Raises:
+        ValueError: a prediction is not a digit, or what was read back differs.
+        RunError: the file cannot be written.
+    """
+    if len(predictions) == 0 or not np.isin(predictions, np.arange(NUM_CLASSES)).all():
+        raise ValueError("predictions must be digits from 0 to 9, at least one")
+    table = pd.DataFrame({"Id": np.arange(len(predictions)), "Label": predictions})
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
+        written = pd.read_csv(temporary)
+        if list(written) != ["Id", "Label"] or not (written.to_numpy() == table.to_numpy()).all():
+            raise ValueError(f"{path} does not hold what was predicted")
+
+
+def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
+    """Write probabilities float32 [N, 10] as `.csv` (Id, p0 … p9) or `.npy`.
+
+    Raises:
+        InputError: another suffix.
+        RunError: the file cannot be written.
+    """
+    if path.suffix not in (".csv", ".npy"):
+        raise InputError(f"--probabilities {path}: the name must end in .csv or .npy")
+    with replacing(path) as temporary:
+        if path.suffix == ".npy":
+            np.save(temporary, probabilities)
+        else:
+            columns = [f"p{digit}" for digit in range(NUM_CLASSES)]
+            pd.DataFrame(probabilities, columns=columns).to_csv(temporary, index_label="Id")

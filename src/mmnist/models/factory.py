@@ -1,0 +1,91 @@
+"""(architecture, size) → network with 10 outputs, through torchvision's own builders."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from mmnist.config.schema import ModelSettings
+from mmnist.models.simple_cnn import SimpleCNN
+from mmnist.models.torchvision_import import torchvision
+
+NUM_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the networks of one architecture have in common."""
+
+    builder: Callable[[int | float | None], str]
+    """Size → name of the network in torchvision's registry."""
+    last_layer: str
+    """Dotted name of the layer that gives the class scores."""
+    groups: tuple[tuple[str, ...], ...]
+    """Layers from input to output, grouped as they are unfrozen; without those that have no
+    parameters."""
+    channels: int = 3
+    """Channels of the input images."""
+
+
+_RESNET_GROUPS = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",), ("fc",))
+
+FAMILIES: dict[str, Family] = {
+    "resnet": Family(lambda size: f"resnet{size}", "fc", _RESNET_GROUPS),
+    "wide_resnet": Family(lambda size: f"wide_resnet{size}_2", "fc", _RESNET_GROUPS),
+    "mobilenet_v2": Family(
+        lambda _: "mobilenet_v2",
+        "classifier.1",
+        (
+            # one group a resolution
+            ("features.0", "features.1"),
+            ("features.2", "features.3"),
+            ("features.4", "features.5", "features.6"),
+            tuple(f"features.{i}" for i in range(7, 14)),
+            tuple(f"features.{i}" for i in range(14, 19)),
+            ("classifier",),
+        ),
+    ),
+    "shufflenet_v2": Family(
+        lambda size: f"shufflenet_v2_x{size:.1f}".replace(".", "_"),
+        "fc",
+        (("conv1",), ("stage2",), ("stage3",), ("stage4", "conv5"), ("fc",)),
+    ),
+    "simple_cnn": Family(
+        lambda _: "simple_cnn", "fc2", (("conv1",), ("conv2",), ("fc1",), ("fc2",)), channels=1
+    ),
+}
+
+
+def torchvision_name(settings: ModelSettings) -> str:
+    """Name of the network in torchvision's registry, e.g. `wide_resnet50_2`."""
+    return FAMILIES[settings.architecture].builder(settings.size)
+
+
+def build_model(settings: ModelSettings) -> nn.Module:
+    """Build a network with random weights and 10 outputs.
+
+    The torchvision networks get a new last layer, as the authors did it; so their state dicts fit
+    torchvision's own builders called with `num_classes=10`. `settings.pretrained` is not looked
+    at here: see `mmnist.models.pretraining`.
+    """
+    if settings.architecture == "simple_cnn":
+        return SimpleCNN(NUM_CLASSES)
+    model = torchvision.models.get_model(torchvision_name(settings), weights=None)
+    name = FAMILIES[settings.architecture].last_layer
+    parent, _, attribute = name.rpartition(".")
+    old = model.get_submodule(name)
+    setattr(model.get_submodule(parent), attribute, nn.Linear(old.in_features, NUM_CLASSES))
+    return model
+
+
+def layer_groups(model: nn.Module, architecture: str) -> list[list[nn.Parameter]]:
+    """Parameters of each group of layers, from input to output; together, all of the network."""
+    return [
+        [parameter for name in names for parameter in model.get_submodule(name).parameters()]
+        for names in FAMILIES[architecture].groups
+    ]
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -1,0 +1,70 @@
+"""Which device computes, and in which number format."""
+
+from dataclasses import dataclass
+
+import torch
+
+from mmnist.config.schema import ComputeSettings
+from mmnist.errors import InputError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A device and the number format of the network's arithmetic on it."""
+
+    device: torch.device
+    precision: str
+    """fp32, bf16 or fp16."""
+
+    @property
+    def description(self) -> str:
+        """The device, for people."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"CPU, {torch.get_num_threads()} threads"
+
+    def autocast(self) -> torch.autocast:
+        """Context in which the network computes in `precision`."""
+        enabled = self.precision != "fp32"
+        dtype = _DTYPES[self.precision] if enabled else None
+        return torch.autocast(self.device.type, dtype=dtype, enabled=enabled)
+
+
+def choose_hardware(settings: ComputeSettings) -> Hardware:
+    """Resolve `auto` for this machine.
+
+    Raises:
+        InputError: CUDA or a number format is asked for that this machine does not have.
+    """
+    device = _device(settings.device)
+    precision = settings.precision
+    if precision == "auto":
+        precision = _fastest_precision(device)
+    elif precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise InputError("compute.precision: this GPU has no bf16; use fp16, fp32 or auto")
+    return Hardware(device, precision)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "compute.device is cuda, but torch finds no usable CUDA device "
+            f"(torch {torch.__version__}); use --device cpu or auto, and see `mmnist doctor`"
+        )
+    return torch.device(name)
+
+
+def _fastest_precision(device: torch.device) -> str:
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "bf16" if cpu_has_bf16() else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 matrices itself (AVX-512 BF16 or AMX)."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,217 @@
+"""The run folder: what lies in it, read and written in one place.
+
+runs/<name>/seed-<n>/
+  config.yaml              resolved; `mmnist train` on it gives this run again
+  environment.json         versions, git commit, device, data fingerprint, command line
+  metrics.csv              a line an epoch
+  summary.json             best epoch, accuracy, per class, confusion, times, throughput, memory
+  valid_predictions.npz    index, label, probabilities of the best epoch
+  model.safetensors        the best weights, loadable into plain torchvision
+  checkpoint.pt            what resume needs
+  train.log                what the terminal showed
+  submission.csv           once predicted
+  report/                  once reported
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmnist.config.loading import dump_experiment, load_experiment
+from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
+from mmnist.files import replacing, write_text
+
+#: Value of `status` in summary.json.
+TRAINING, FINISHED = "training", "finished"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder; attributes are read from its files when they are first asked for."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One line an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def model_file(self) -> Path:
+        """The best weights."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """The state of the training."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def submission_file(self) -> Path:
+        """The predicted labels of the test images."""
+        return self.path / "submission.csv"
+
+    @property
+    def log_file(self) -> Path:
+        """What the terminal showed."""
+        return self.path / "train.log"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run here."""
+        return self.config_file.is_file()
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """The experiment that was run."""
+        return load_experiment(self.config_file)
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.experiment.name
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return self.experiment.seed
+
+    @property
+    def title(self) -> str:
+        """Name and seed, for people."""
+        return f"{self.name}/seed-{self.seed}"
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, data fingerprint, command line."""
+        return self._read_json("environment.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Result of the run so far."""
+        return self._read_json("summary.json")
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs were trained (or early stopping ended them)."""
+        return (self.path / "summary.json").is_file() and self.summary.get("status") == FINISHED
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row an epoch: losses, accuracies, learning rate, times, per-class numbers.
+
+        Raises:
+            InputError: no epoch is finished yet, or the file is damaged.
+        """
+        try:
+            return pd.read_csv(self.metrics_file, float_precision="round_trip")
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{self.path} has no finished epoch yet ({self.metrics_file.name} is missing)"
+            ) from error
+        except (ValueError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.metrics_file} is damaged: {error}") from error
+
+    def valid_predictions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Index in the training images, label (int64 [N]) and probabilities (float32 [N, 10]).
+
+        Raises:
+            InputError: no epoch is finished yet, or the file is damaged.
+        """
+        path = self.path / "valid_predictions.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return file["index"], file["label"], file["probabilities"]
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{self.path} has no finished epoch yet ({path.name} is missing)"
+            ) from error
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} is damaged: {error}") from error
+
+    def write_config(self, experiment: Experiment) -> None:
+        """Write the resolved configuration."""
+        write_text(self.config_file, dump_experiment(experiment))
+
+    def write_environment(self, environment: dict[str, Any]) -> None:
+        """Write environment.json."""
+        self._write_json("environment.json", environment)
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write summary.json."""
+        self._write_json("summary.json", summary)
+        self.__dict__.pop("summary", None)
+
+    def write_metrics(self, rows: list[dict[str, float]]) -> None:
+        """Write metrics.csv, a line an epoch."""
+        with replacing(self.metrics_file) as temporary:
+            pd.DataFrame(rows).to_csv(temporary, index=False)
+        self.__dict__.pop("metrics", None)
+
+    def write_valid_predictions(
+        self, index: np.ndarray, label: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Write the predictions of the best epoch (see `valid_predictions`)."""
+        with replacing(self.path / "valid_predictions.npz") as temporary:
+            np.savez_compressed(temporary, index=index, label=label, probabilities=probabilities)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError(f"{self.path} is not a complete run: {name} is missing") from error
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: {error}") from error
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        write_text(self.path / name, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def run_of(experiment: Experiment, root: Path) -> Run:
+    """The run folder of an experiment: `<root>/<name>/seed-<seed>`."""
+    return Run(root / experiment.name / f"seed-{experiment.seed}")
+
+
+def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
+    """Runs that the arguments name, in their order, each once.
+
+    An argument is a run folder, a folder of runs (all its seeds), or a name within `root`.
+
+    Raises:
+        InputError: an argument names no run; the message lists those that exist.
+    """
+    found: dict[Path, Run] = {}
+    for argument in arguments:
+        runs = _runs_in(Path(argument)) or _runs_in(root / argument)
+        if not runs:
+            raise InputError(f"{argument}: no run here; {_available(root)}")
+        for run in runs:
+            found.setdefault(run.path.resolve(), run)
+    return list(found.values())
+
+
+def _runs_in(folder: Path) -> list[Run]:
+    if Run(folder).exists:
+        return [Run(folder)]
+    seeds = [path for path in folder.glob("seed-*") if path.name[5:].isdigit()]
+    return [
+        Run(path) for path in sorted(seeds, key=lambda path: int(path.name[5:])) if Run(path).exists
+    ]
+
+
+def _available(root: Path) -> str:
+    names = sorted({path.parent.parent.name for path in root.glob("*/seed-*/config.yaml")})
+    return f"runs in {root}: {', '.join(names)}" if names else f"there are no runs in {root} yet"

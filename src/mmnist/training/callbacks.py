@@ -1,0 +1,171 @@
+"""What an experiment can change about fastai's training loop, a callback each.
+
+Where a callback acts in the middle of a step, `order` puts it in its place: `Accumulate` decides
+whether there is a step at all, then `Precision` unscales the gradients, then fastai's GradientClip
+limits them.
+"""
+
+import torch
+from fastai.callback.core import Callback, CancelBatchException
+from fastai.callback.fp16 import MixedPrecision
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from mmnist.config.schema import TrainSettings, UnfreezingSettings
+from mmnist.pipeline.device import Hardware
+from mmnist.pipeline.randomness import Stream, stream_seed
+from mmnist.training.schedule import learning_rate_at, momentum_at
+
+
+class Precision(MixedPrecision):
+    """Computes the network in the precision that was chosen, on any device.
+
+    fastai's callback knows CUDA only; the rest of it (scaling of fp16 gradients, skipped steps)
+    is used as it is.
+    """
+
+    def __init__(self, hardware: Hardware):
+        super().__init__()
+        self.hardware = hardware
+        self.gradient_scaler = GradScaler(
+            hardware.device.type, enabled=hardware.precision == "fp16"
+        )
+
+    def before_fit(self) -> None:
+        """Enter with a scaler that may hold the state of an interrupted run."""
+        self.autocast = self.hardware.autocast()
+        self.learn.scaler = self.gradient_scaler
+        self.scales: list[float] = []
+
+    def before_step(self) -> None:
+        """Skip the step if gradients overflowed (fp16 only; the others need no look at them)."""
+        if self.gradient_scaler.is_enabled():
+            super().before_step()
+
+    def after_step(self) -> None:
+        """Adapt the scale of the gradients."""
+        if self.gradient_scaler.is_enabled():
+            super().after_step()
+
+
+class StepCallback(Callback):
+    """A callback of the training batches that knows which step of the epoch this is."""
+
+    run_valid = False
+
+    @property
+    def step(self) -> int:
+        """Index of the batch within the epoch, also when the epoch was taken up in its middle."""
+        return self.dls.train.first_step + self.iter
+
+
+class Schedule(StepCallback):
+    """Sets learning rate and momentum before each batch."""
+
+    def __init__(self, settings: TrainSettings):
+        self.settings = settings
+
+    def before_batch(self) -> None:
+        """Follow the schedule."""
+        progress = self.step / self.n_iter
+        self.opt.set_hypers(
+            lr=learning_rate_at(self.settings, self.epoch, progress),
+            mom=momentum_at(self.settings, self.epoch, progress),
+        )
+
+
+class SeedSteps(StepCallback):
+    """Gives each step its own random stream, so that dropout does not depend on what was before."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def before_batch(self) -> None:
+        """Seed torch's generators for this step."""
+        torch.manual_seed(stream_seed(self.seed, Stream.NETWORK, self.epoch, self.step))
+
+
+class Accumulate(StepCallback):
+    """Averages the gradients of `count` batches for one step of the optimiser.
+
+    The last group of an epoch may be smaller; its gradients are averaged over its own batches.
+    """
+
+    order = MixedPrecision.order - 5
+
+    def __init__(self, count: int):
+        self.count = count
+
+    def before_backward(self) -> None:
+        """Weight this batch by its share of the group."""
+        group = self.step // self.count
+        size = min(self.count, self.n_iter - group * self.count)
+        self.learn.loss_grad = self.loss_grad / size
+
+    def before_step(self) -> None:
+        """Go on to the next batch, unless this one ends its group."""
+        done = self.step + 1
+        if done % self.count and done < self.n_iter:
+            raise CancelBatchException
+
+
+class AverageWeights(Callback):
+    """Keeps an exponential moving average of the weights and validates it in place of them.
+
+    In the first steps the decay is smaller, (1 + n) / (10 + n) after n steps, so that the random
+    initial weights are soon forgotten. Buffers (of batch normalisation) are averaged too.
+    """
+
+    order = 60
+    """After the recorder, so that it sees the average; before the checkpoint."""
+
+    def __init__(self, decay: float):
+        self.decay = decay
+        self.average: AveragedModel | None = None
+        self.trained: nn.Module | None = None
+
+    def after_create(self) -> None:
+        """Start from the initial weights."""
+        self.average = AveragedModel(self.model, multi_avg_fn=self._update, use_buffers=True)
+
+    def after_step(self) -> None:
+        """Move the average towards the new weights."""
+        self.average.update_parameters(self.model)
+
+    def before_validate(self) -> None:
+        """Show validation the average."""
+        self.trained = self.model
+        self.learn.model = self.average.module.eval()
+
+    def after_validate(self) -> None:
+        """Train on with the weights themselves."""
+        self.learn.model, self.trained = self.trained, None
+
+    def _update(self, averages: list[Tensor], values: list[Tensor], _: Tensor) -> None:
+        steps = int(self.average.n_averaged)  # kept on the CPU; the argument is not
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        get_ema_multi_avg_fn(decay)(averages, values, steps)
+
+
+class Unfreeze(Callback):
+    """Freezes the body of a pretrained network at first, and lets it train later.
+
+    Which groups of layers train depends on the epoch alone. Batch normalisation trains throughout,
+    as fastai does it.
+    """
+
+    run_valid = False
+
+    def __init__(self, settings: UnfreezingSettings):
+        self.settings = settings
+
+    def before_train(self) -> None:
+        """Freeze what does not train in this epoch."""
+        groups = len(self.opt.param_lists)
+        stage = self.epoch // self.settings.epochs
+        if self.settings.mode == "frozen":
+            trained = groups if stage else 1
+        else:
+            trained = min(1 + stage, groups)
+        self.opt.freeze_to(groups - trained)

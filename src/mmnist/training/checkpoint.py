@@ -1,0 +1,80 @@
+"""checkpoint.pt: everything that an interrupted run needs to go on as if nothing had happened.
+
+Random streams are not in it: they follow from seed, epoch and step (see
+`mmnist.pipeline.randomness`); nor are schedules, which follow from epoch and step.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.learner import Learner
+
+from mmnist.errors import InputError
+from mmnist.files import replacing
+from mmnist.training.callbacks import AverageWeights, Precision
+from mmnist.training.state import RunState
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, learner: Learner, state: RunState) -> None:
+    """Write the state of a training between two steps; the file is replaced whole.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    average = _averaging(learner)
+    model = learner.model
+    if average is not None and average.trained is not None:  # validation shows the average
+        model = average.trained
+    content = {
+        "format": FORMAT,
+        "state": state.to_dict(),
+        "model": model.state_dict(),
+        "optimiser": learner.opt.state_dict(),
+        "scaler": _precision(learner).gradient_scaler.state_dict(),
+        "average": None if average is None else average.average.state_dict(),
+    }
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: Path, learner: Learner) -> RunState:
+    """Put a saved state back into a learner of the same experiment.
+
+    Raises:
+        InputError: the file is damaged, or of another experiment or version.
+    """
+    device = next(learner.model.parameters()).device
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']}, this version reads {FORMAT}")
+        learner.model.load_state_dict(content["model"])
+        learner.opt.load_state_dict(content["optimiser"])
+        if content["scaler"]:
+            _precision(learner).gradient_scaler.load_state_dict(content["scaler"])
+        if content["average"] is not None:
+            _averaging(learner).average.load_state_dict(content["average"])
+        return RunState.from_dict(content["state"])
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+    ) as error:
+        raise InputError(
+            f"cannot resume from {path}: {str(error).splitlines()[0]}; start afresh with --force"
+        ) from error
+
+
+def _precision(learner: Learner) -> Precision:
+    return next(each for each in learner.cbs if isinstance(each, Precision))
+
+
+def _averaging(learner: Learner) -> AverageWeights | None:
+    return next((each for each in learner.cbs if isinstance(each, AverageWeights)), None)

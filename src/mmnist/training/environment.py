@@ -1,0 +1,62 @@
+"""On what a run was made: versions, code, device, data, command."""
+
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import mmnist
+from mmnist.data.store import Store
+from mmnist.pipeline.device import Hardware
+
+_PACKAGES = ("mmnist", "torch", "torchvision", "fastai", "numpy", "scikit-learn")
+
+
+def describe_environment(hardware: Hardware, store: Store) -> dict[str, Any]:
+    """What environment.json holds."""
+    return {
+        "command": " ".join(["mmnist", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "commit": _commit(),
+        "device": hardware.description,
+        "device_type": hardware.device.type,
+        "precision": hardware.precision,
+        "threads": torch.get_num_threads(),
+        "data": {
+            "path": str(store.path),
+            "fingerprint": store.fingerprint,
+            "generated": store.generated,
+            "source": store.manifest.source,
+        },
+    }
+
+
+def peak_memory_mib(hardware: Hardware) -> float:
+    """Most memory that was in use, in MiB: torch's on CUDA, the process's on the CPU."""
+    if hardware.device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(hardware.device) / 2**20, 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def _commit() -> str | None:
+    """Commit of mmnist's source with `+` if it was changed since; None outside a repository."""
+    folder = Path(mmnist.__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if not git("ls-files", "__init__.py"):  # a repository, but not ours: an installed copy
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,77 @@
+"""Experiment → fastai Learner."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.callback.training import GradientClip
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from fastai.optimizer import OptimWrapper
+from torch import nn
+
+from mmnist.config.schema import Experiment, TrainSettings
+from mmnist.models.factory import layer_groups
+from mmnist.pipeline.device import Hardware
+from mmnist.training.callbacks import (
+    Accumulate,
+    AverageWeights,
+    Precision,
+    Schedule,
+    SeedSteps,
+    Unfreeze,
+)
+
+
+def make_learner(
+    experiment: Experiment, dataloaders: DataLoaders, model: nn.Module, hardware: Hardware
+) -> Learner:
+    """Put network, batches, optimiser and the callbacks that the experiment asks for together.
+
+    fastai's own Recorder and progress bar are left out: `mmnist.training.recorder` keeps the
+    numbers and says how far the training is.
+    """
+    model.to(hardware.device)
+    if experiment.compute.channels_last:
+        model.to(memory_format=torch.channels_last)
+    if experiment.compute.compile:
+        model.compile()  # in place, so that the names in the state dict stay
+    learner = Learner(
+        dataloaders,
+        model,
+        loss_func=nn.CrossEntropyLoss(label_smoothing=experiment.train.label_smoothing),
+        opt_func=optimiser(experiment.train),
+        splitter=partial(layer_groups, architecture=experiment.model.architecture),
+        lr=experiment.train.learning_rate,
+        wd_bn_bias=True,  # as torch's optimisers do it
+        default_cbs=False,
+        cbs=[TrainEvalCallback, *_callbacks(experiment, hardware)],
+    )
+    learner.create_opt()
+    return learner
+
+
+def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
+    """torch.optim's optimiser, in fastai's wrapper; takes parameter groups and `lr`."""
+    decay = settings.weight_decay
+    if settings.optimiser == "sgd":
+        return partial(
+            OptimWrapper, opt=torch.optim.SGD, momentum=settings.momentum, weight_decay=decay
+        )
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    return partial(OptimWrapper, opt=kind, betas=(settings.momentum, 0.999), weight_decay=decay)
+
+
+def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
+    train = experiment.train
+    callbacks = [Precision(hardware), Schedule(train), SeedSteps(experiment.seed)]
+    if train.gradient_accumulation > 1:
+        callbacks.append(Accumulate(train.gradient_accumulation))
+    if train.gradient_clip is not None:
+        callbacks.append(GradientClip(train.gradient_clip))
+    if train.ema is not None:
+        callbacks.append(AverageWeights(train.ema))
+    if train.unfreezing.mode != "none":
+        callbacks.append(Unfreeze(train.unfreezing))
+    return callbacks

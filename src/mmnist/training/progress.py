@@ -1,0 +1,100 @@
+"""What a training says while it runs: a live line in a terminal, plain lines in a log."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from mmnist.terminal import console, messages
+
+#: Without a terminal, an epoch says how far it is after this many seconds, and again.
+_QUIET_SECONDS = 60.0
+
+
+class Reporter:
+    """Tells the progress of one run to the terminal and to its train.log.
+
+    Every finished epoch gives one plain line. Within an epoch, a terminal shows a live bar with
+    rate and time left; a log gets a line a minute.
+    """
+
+    def __init__(self, log: Path, *, epochs: int, batches: int):
+        self._log = log
+        self._epochs = epochs
+        self._batches = batches
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            console=messages,
+            transient=True,
+            disable=not messages.is_terminal,
+        )
+        self._task = None
+        self._epoch_seconds: list[float] = []
+
+    def __enter__(self) -> "Reporter":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def line(self, text: str) -> None:
+        """Say something that stays."""
+        console.print(text, markup=False, soft_wrap=True)
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(text + "\n")
+
+    def epoch_begins(self, epoch: int, step: int) -> None:
+        """Begin to count the batches of an epoch, from `step` on."""
+        self._epoch, self._first, self._step, self._seen = epoch, step, step, 0
+        self._started = self._said = time.perf_counter()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        description = f"epoch {epoch + 1:>2}/{self._epochs}"
+        self._task = self._bar.add_task(
+            description, total=self._batches, completed=step, rate="starting"
+        )
+
+    def batch_done(self, images: int) -> None:
+        """Count a training batch of this many images."""
+        self._step += 1
+        self._seen += images
+        elapsed = time.perf_counter() - self._started
+        rate = self._seen / elapsed
+        left = self._left(elapsed)
+        self._bar.update(
+            self._task, completed=self._step, rate=f"{rate:,.0f} img/s, {_duration(left)} left"
+        )
+        if not messages.is_terminal and time.perf_counter() - self._said > _QUIET_SECONDS:
+            self._said = time.perf_counter()
+            self.line(
+                f"epoch {self._epoch + 1:>2}/{self._epochs}  batch {self._step}/{self._batches}  "
+                f"{rate:,.0f} img/s  {_duration(left)} left"
+            )
+
+    def epoch_done(self, row: dict[str, float], is_best: bool) -> None:
+        """Say what an epoch came to; `row` is its line of metrics.csv."""
+        self._epoch_seconds.append(time.perf_counter() - self._started)
+        mean = sum(self._epoch_seconds) / len(self._epoch_seconds)
+        left = mean * (self._epochs - self._epoch - 1)
+        self.line(
+            f"epoch {self._epoch + 1:>2}/{self._epochs}  "
+            f"train loss {row['train_loss']:.4f} acc {row['train_accuracy']:6.2%}  "
+            f"valid loss {row['valid_loss']:.4f} acc {row['valid_accuracy']:6.2%}  "
+            f"{row['images_per_second']:,.0f} img/s  {_duration(left)} left"
+            + ("  best" if is_best else "")
+        )
+
+    def _left(self, elapsed: float) -> float:
+        """Seconds until the last epoch ends, judged by this epoch's training batches."""
+        done = self._step - self._first
+        epochs_left = self._epochs - self._epoch - 1
+        return elapsed / done * (self._batches - self._step + epochs_left * self._batches)
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,162 @@
+"""The numbers of a run while it trains: sums, validation, the best epoch, files, checkpoints."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from mmnist.errors import RunError
+from mmnist.evaluation.metrics import Metrics, compute_metrics
+from mmnist.files import replacing
+from mmnist.runs import Run
+from mmnist.training.checkpoint import save_checkpoint
+from mmnist.training.progress import Reporter
+from mmnist.training.state import Best, RunState
+from mmnist.training.stopping import StopRequest
+
+
+class Recorder(Callback):
+    """Owns the state of a run, writes its folder, and stops it where it must stop.
+
+    Sums are kept on the device; they are read once an epoch, so that no step waits for them.
+    """
+
+    order = 50
+
+    def __init__(
+        self,
+        run: Run,
+        state: RunState,
+        reporter: Reporter,
+        stop: StopRequest,
+        *,
+        patience: int | None,
+        accumulation: int,
+    ):
+        self.state = state
+        self.run_folder = run
+        self.reporter = reporter
+        self.stop = stop
+        self.patience = patience
+        self.accumulation = accumulation
+
+    def before_train(self) -> None:
+        """Begin an epoch, or go on with the one that was interrupted."""
+        if self.epoch != self.state.epoch:
+            self.state.start_epoch(self.epoch)
+        batches = self.dls.train
+        batches.epoch, batches.first_step = self.epoch, self.state.step
+        self._loss = torch.tensor(self.state.loss_sum, device=batches.device)
+        self._correct = torch.tensor(self.state.correct, device=batches.device)
+        self._started = time.perf_counter() - self.state.seconds
+        self.reporter.epoch_begins(self.epoch, self.state.step)
+
+    def after_batch(self) -> None:
+        """Add up a training batch; keep the output of a validation batch."""
+        labels = self.yb[0]
+        if not self.training:
+            self._outputs.append(self.pred.float())
+            if self.stop.requested:
+                self._save_and_leave()
+            return
+        self.state.step += 1
+        self.state.seen += len(labels)
+        self._loss += self.loss.detach() * len(labels)
+        self._correct += (self.pred.argmax(1) == labels).sum()
+        self.reporter.batch_done(len(labels))
+        if self.stop.requested and self._between_steps:
+            self._save_and_leave()
+
+    @property
+    def _between_steps(self) -> bool:
+        done = self.state.step
+        return done % self.accumulation == 0 or done == len(self.dls.train)
+
+    def before_validate(self) -> None:
+        """Close the sums of the training half."""
+        self._read_sums()
+        self._trained = time.perf_counter() - self._started
+        if not math.isfinite(self.state.loss_sum):
+            raise RunError(
+                f"the training loss of epoch {self.epoch + 1} is not a number any more: lower "
+                "train.learning_rate, set train.gradient_clip, or try compute.precision fp32"
+            )
+        self._outputs: list[torch.Tensor] = []
+
+    def after_validate(self) -> None:
+        """Judge the epoch, keep it if it is the best, and write everything down."""
+        valid = self.dls.valid
+        logits = torch.cat(self._outputs)
+        loss = float(F.cross_entropy(logits, valid.labels))
+        probabilities = logits.softmax(1).cpu().numpy()
+        labels = valid.labels.cpu().numpy()
+        metrics = compute_metrics(labels, probabilities.argmax(1))
+        self.state.rows.append(self._row(metrics, loss))
+        best = self.state.best
+        is_best = best is None or best.beaten_by(metrics.accuracy, loss)
+        if is_best:
+            self.state.best = Best(self.epoch, metrics.accuracy, loss)
+            self.state.best_valid = {**metrics.to_dict(), "loss": loss}
+            self.run_folder.write_valid_predictions(valid.index, labels, probabilities)
+            weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
+            with replacing(self.run_folder.model_file) as temporary:
+                save_file(weights, temporary, metadata={"format": "pt"})
+        self.run_folder.write_metrics(self.state.rows)
+        self.reporter.epoch_done(self.state.rows[-1], is_best)
+        self.state.start_epoch(self.epoch + 1)
+
+    def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float]:
+        state = self.state
+        row = {
+            "epoch": self.epoch,
+            "train_loss": state.loss_sum / state.seen,
+            "train_accuracy": state.correct / state.seen,
+            "valid_loss": valid_loss,
+            "valid_accuracy": metrics.accuracy,
+            "learning_rate": self.opt.hypers[-1]["lr"],
+            "seconds": round(time.perf_counter() - self._started, 3),
+            "images_per_second": round(state.seen / self._trained, 1),
+        }
+        for name in ("precision", "recall", "f1"):
+            row |= {f"{name}_{digit}": x for digit, x in enumerate(getattr(metrics, name))}
+        return row
+
+    def _read_sums(self) -> None:
+        self.state.loss_sum = float(self._loss)
+        self.state.correct = int(self._correct)
+
+    def _save_and_leave(self) -> NoReturn:
+        self._read_sums()
+        self.state.seconds = time.perf_counter() - self._started
+        save_checkpoint(self.run_folder.checkpoint_file, self.learn, self.state)
+        self.stop.end(self.epoch, self.state.step, len(self.dls.train))
+
+
+class SaveEpochs(Callback):
+    """After each epoch: summary and checkpoint; ends a run that was stopped or got no better.
+
+    Comes after `AverageWeights` has given the trained weights back.
+    """
+
+    order = 90
+
+    def __init__(self, recorder: Recorder, summarise: Callable[[], None]):
+        self.recorder = recorder
+        self.summarise = summarise
+
+    def after_validate(self) -> None:
+        """Save, then stop if that was asked for or nothing has become better for long enough."""
+        recorder, state = self.recorder, self.recorder.state
+        self.summarise()
+        if state.epoch == self.n_epoch:
+            return
+        save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
+        if recorder.stop.requested:
+            recorder.stop.end(state.epoch, 0, len(self.dls.train))
+        if recorder.patience and state.epoch - 1 - state.best.epoch >= recorder.patience:
+            raise CancelFitException

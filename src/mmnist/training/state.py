@@ -1,0 +1,55 @@
+"""All that a run has come to so far: what a checkpoint holds, and what a summary is made from."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Best:
+    """The best epoch so far."""
+
+    epoch: int
+    accuracy: float
+    """On the validation images, 0 to 1."""
+    loss: float
+
+    def beaten_by(self, accuracy: float, loss: float) -> bool:
+        """Higher accuracy is better; at equal accuracy, lower loss (the paper takes accuracy)."""
+        return (accuracy, -loss) > (self.accuracy, -self.loss)
+
+
+@dataclass
+class RunState:
+    """Where a run stands. Epochs and steps count from 0; both name what is to be done next."""
+
+    epoch: int = 0
+    step: int = 0
+    """Batches of this epoch that are already trained."""
+    loss_sum: float = 0.0
+    """Sum of the training loss over the images of this epoch so far."""
+    correct: int = 0
+    """Images of this epoch so far whose label was predicted while training."""
+    seen: int = 0
+    """Images of this epoch so far."""
+    seconds: float = 0.0
+    """Time spent in this epoch so far."""
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """metrics.csv: a row for each finished epoch."""
+    best: Best | None = None
+    best_valid: dict[str, Any] | None = None
+    """Metrics of the best epoch, as in summary.json."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RunState":
+        """What `to_dict` gave."""
+        best = values["best"]
+        return cls(**{**values, "best": None if best is None else Best(**best)})
+
+    def start_epoch(self, epoch: int) -> None:
+        """Forget the sums of the epoch before."""
+        self.epoch, self.step = epoch, 0
+        self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0

@@ -1,0 +1,183 @@
+"""One experiment, from its configuration to a finished run folder."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.learner import Learner
+
+from mmnist.config.schema import Experiment
+from mmnist.data.splits import split_indices
+from mmnist.data.store import Store, open_store
+from mmnist.errors import InputError
+from mmnist.models.factory import build_model, count_parameters
+from mmnist.models.pretraining import load_pretrained
+from mmnist.pipeline.batches import make_dataloaders
+from mmnist.pipeline.device import Hardware, choose_hardware
+from mmnist.pipeline.randomness import Stream, stream_seed
+from mmnist.runs import FINISHED, TRAINING, Run, run_of
+from mmnist.training.checkpoint import load_checkpoint
+from mmnist.training.environment import describe_environment, peak_memory_mib
+from mmnist.training.learner import make_learner
+from mmnist.training.progress import Reporter
+from mmnist.training.recorder import Recorder, SaveEpochs
+from mmnist.training.state import RunState
+from mmnist.training.stopping import stop_on_signal
+
+
+def train(
+    experiment: Experiment, root: Path, *, resume: bool = False, overwrite: bool = False
+) -> Run:
+    """Train one experiment into `<root>/<name>/seed-<seed>` and return the finished run.
+
+    With `resume`, an interrupted run goes on where it stopped, a finished one is left as it is,
+    and one that does not exist is begun.
+
+    Raises:
+        InputError: the run exists already (unless `resume` or `overwrite`), is of another
+            experiment or data set, or the experiment cannot be run on this machine or data.
+        RunError: the training failed, e.g. its loss became NaN.
+        KeyboardInterrupt: the run was interrupted; it is saved.
+    """
+    run = run_of(experiment, root)
+    if run.exists and resume and not overwrite:
+        _check_same_experiment(run, experiment)
+        if run.finished:
+            return run
+    store = open_store(experiment.data.path)
+    hardware = choose_hardware(experiment.compute)
+    _open_folder(run, experiment, describe_environment(hardware, store), resume, overwrite)
+    learner, state, notes = _set_up(experiment, run, store, hardware)
+    batches = len(learner.dls.train)
+    with (
+        Reporter(run.log_file, epochs=experiment.train.epochs, batches=batches) as reporter,
+        stop_on_signal() as stop,
+    ):
+        for note in notes:
+            reporter.line(note)
+        recorder = Recorder(
+            run,
+            state,
+            reporter,
+            stop,
+            patience=experiment.train.early_stopping,
+            accumulation=experiment.train.gradient_accumulation,
+        )
+        learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
+        learner.fit(experiment.train.epochs, start_epoch=state.epoch)
+        _finish(run, state, reporter)
+    return run
+
+
+def _set_up(
+    experiment: Experiment, run: Run, store: Store, hardware: Hardware
+) -> tuple[Learner, RunState, list[str]]:
+    """Network, batches and optimiser, as new or as the checkpoint left them; what to say of it."""
+    compute = experiment.compute
+    torch.use_deterministic_algorithms(compute.deterministic)
+    torch.backends.cudnn.benchmark = not compute.deterministic
+    torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
+    model = build_model(experiment.model)
+    parameters = count_parameters(model)
+    resumed = run.checkpoint_file.is_file()
+    weights = None if resumed else load_pretrained(model, experiment.model)
+    labels = store.labels("train")
+    split = split_indices(labels, experiment.data.split)
+    dataloaders = make_dataloaders(
+        experiment, store.images("train"), labels, split, hardware.device
+    )
+    learner = make_learner(experiment, dataloaders, model, hardware)
+    state = load_checkpoint(run.checkpoint_file, learner) if resumed else RunState()
+    source = "generated data" if store.generated else "the competition's data"
+    notes = [
+        f"{run.title}: {experiment.model.architecture} "
+        f"{'' if experiment.model.size is None else experiment.model.size}".rstrip()
+        + f", {parameters:,} parameters, {experiment.resize} px, "
+        f"on {len(split[0]):,} + {len(split[1]):,} images of {source}, "
+        f"{hardware.description}, {hardware.precision}"
+    ]
+    if weights is not None:
+        notes.append(str(weights))
+    if resumed:
+        notes.append(f"resumed at epoch {state.epoch + 1}, batch {state.step + 1}")
+    return learner, state, notes
+
+
+def _open_folder(
+    run: Run, experiment: Experiment, environment: dict[str, Any], resume: bool, overwrite: bool
+) -> None:
+    """Make the run folder, or check that an existing one may be gone on with."""
+    if run.exists and overwrite:
+        shutil.rmtree(run.path)
+    if not run.exists:
+        run.path.mkdir(parents=True, exist_ok=True)
+        run.write_environment(environment)
+        run.write_config(experiment)
+        return
+    if not resume:
+        state = "finished" if run.finished else "unfinished"
+        raise InputError(
+            f"{run.path} holds a run already ({state}): add --resume to go on with it, --force to "
+            "replace it, or another name with --set name=…"
+        )
+    before, now = (each["data"]["fingerprint"] for each in (run.environment, environment))
+    if before != now:
+        raise InputError(
+            f"{run.path} was begun on other data: {experiment.data.path} had the fingerprint "
+            f"{before[:12]} then and has {now[:12]} now; restore the data, or start afresh with "
+            "--force"
+        )
+
+
+def _check_same_experiment(run: Run, experiment: Experiment) -> None:
+    """A run may go on on another device or with other workers, but as the same experiment."""
+    before = run.experiment.model_dump(exclude={"compute"})
+    now = experiment.model_dump(exclude={"compute"})
+    changed = [key for key in now if before[key] != now[key]]
+    if changed:
+        raise InputError(
+            f"{run.path} was begun with another configuration; different: {', '.join(changed)}. "
+            f"Resume it with `mmnist train {run.config_file} --resume`, or give the new experiment "
+            "another name with --set name=…"
+        )
+
+
+def _summarise(learner: Learner, run: Run, state: RunState) -> None:
+    """Write summary.json as of the last finished epoch."""
+    hardware = learner.precision.hardware
+    seconds = [row["seconds"] for row in state.rows]
+    run.write_summary(
+        {
+            "status": TRAINING,
+            "epochs": len(state.rows),
+            "best_epoch": state.best.epoch,
+            "valid": state.best_valid,
+            "parameters": sum(p.numel() for p in learner.model.parameters()),
+            "train_images": len(learner.dls.train.index),
+            "valid_images": len(learner.dls.valid.index),
+            "seconds_total": round(sum(seconds), 3),
+            "seconds_per_epoch": round(sum(seconds) / len(seconds), 3),
+            "images_per_second": sorted(row["images_per_second"] for row in state.rows)[
+                len(state.rows) // 2
+            ],
+            "peak_memory_mib": peak_memory_mib(hardware),
+            "device": hardware.description,
+            "precision": hardware.precision,
+            "data": run.environment["data"],
+            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+    )
+
+
+def _finish(run: Run, state: RunState, reporter: Reporter) -> None:
+    """Mark the run as finished and say what it came to."""
+    run.write_summary({**run.summary, "status": FINISHED})
+    run.checkpoint_file.unlink(missing_ok=True)
+    valid = state.best_valid
+    low, high = valid["interval"]
+    reporter.line(
+        f"best: epoch {state.best.epoch + 1} with {valid['accuracy']:.2%} of {valid['n']:,} "
+        f"validation images (95 % interval {low:.2%} to {high:.2%}); {run.path}"
+    )
