@@ -116,7 +116,7 @@ class Run:
             InputError: no epoch is finished yet, or the file is damaged.
         """
         try:
-            return pd.read_csv(self.metrics_file, float_precision="round_trip")
+            return pd.read_csv(self.metrics_file, engine="python")  # exact floats
         except FileNotFoundError as error:
             raise InputError(
                 f"{self.path} has no finished epoch yet ({self.metrics_file.name} is missing)"

@@ -104,7 +104,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, suffix):
     path = tmp_path / f"evil{suffix}"
     torch.save({"weight": Canary(tmp_path / "ran")}, path)
     model, settings = shufflenet(path)
-    with pytest.raises(InputError, match="cannot|not a state dict that can be read safely"):
+    with pytest.raises(InputError, match="that can be read safely"):
         load_pretrained(model, settings)
     assert not (tmp_path / "ran").exists()
 

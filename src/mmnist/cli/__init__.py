@@ -7,13 +7,17 @@ import os
 import sys
 import traceback
 
-import click
+import typer
 
 from mmnist.cli.app import app
 from mmnist.errors import MmnistError
 from mmnist.terminal import messages
 
 INTERRUPTED = 130
+
+#: What click raises for a command line that it cannot read. Newer typers carry a click of their
+#: own, so it is not always the installed one's.
+_UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 
 
 def main() -> None:
@@ -28,11 +32,11 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     try:
         result = app(arguments, prog_name="mmnist", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
+    except _UsageError as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort) as error:
-        _show("interrupted", str(error), debug)
+    except typer.Abort as error:  # click's way of passing Ctrl-C on
+        _show("interrupted", str(error.__cause__ or ""), debug)
         return INTERRUPTED
     except MmnistError as error:
         _show("error", str(error), debug)

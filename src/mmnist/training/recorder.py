@@ -10,12 +10,14 @@ from fastai.callback.core import Callback, CancelFitException
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
+from mmnist.config.schema import TrainSettings
 from mmnist.errors import RunError
 from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.files import replacing
 from mmnist.runs import Run
 from mmnist.training.checkpoint import save_checkpoint
 from mmnist.training.progress import Reporter
+from mmnist.training.schedule import learning_rate_at
 from mmnist.training.state import Best, RunState
 from mmnist.training.stopping import StopRequest
 
@@ -34,16 +36,13 @@ class Recorder(Callback):
         state: RunState,
         reporter: Reporter,
         stop: StopRequest,
-        *,
-        patience: int | None,
-        accumulation: int,
+        settings: TrainSettings,
     ):
         self.state = state
         self.run_folder = run
         self.reporter = reporter
         self.stop = stop
-        self.patience = patience
-        self.accumulation = accumulation
+        self.settings = settings
 
     def before_train(self) -> None:
         """Begin an epoch, or go on with the one that was interrupted."""
@@ -75,7 +74,7 @@ class Recorder(Callback):
     @property
     def _between_steps(self) -> bool:
         done = self.state.step
-        return done % self.accumulation == 0 or done == len(self.dls.train)
+        return done % self.settings.gradient_accumulation == 0 or done == len(self.dls.train)
 
     def before_validate(self) -> None:
         """Close the sums of the training half."""
@@ -111,19 +110,19 @@ class Recorder(Callback):
         self.state.start_epoch(self.epoch + 1)
 
     def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float]:
-        state = self.state
+        state, batches = self.state, len(self.dls.train)
         row = {
             "epoch": self.epoch,
             "train_loss": state.loss_sum / state.seen,
             "train_accuracy": state.correct / state.seen,
             "valid_loss": valid_loss,
             "valid_accuracy": metrics.accuracy,
-            "learning_rate": self.opt.hypers[-1]["lr"],
+            "learning_rate": learning_rate_at(self.settings, self.epoch, 1 - 1 / batches),
             "seconds": round(time.perf_counter() - self._started, 3),
             "images_per_second": round(state.seen / self._trained, 1),
         }
         for name in ("precision", "recall", "f1"):
-            row |= {f"{name}_{digit}": x for digit, x in enumerate(getattr(metrics, name))}
+            row |= {f"{name}_{d}": float(x) for d, x in enumerate(getattr(metrics, name))}
         return row
 
     def _read_sums(self) -> None:
@@ -158,5 +157,6 @@ class SaveEpochs(Callback):
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
         if recorder.stop.requested:
             recorder.stop.end(state.epoch, 0, len(self.dls.train))
-        if recorder.patience and state.epoch - 1 - state.best.epoch >= recorder.patience:
+        patience = recorder.settings.early_stopping
+        if patience and state.epoch - 1 - state.best.epoch >= patience:
             raise CancelFitException

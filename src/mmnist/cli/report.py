@@ -1,0 +1,72 @@
+"""`mmnist report`: how well runs do, per digit, side by side."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """Forms of the table."""
+
+    TEXT = "text"
+    CSV = "csv"
+    MD = "md"
+    LATEX = "latex"
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="Run folders (runs/x/seed-0), all seeds of a name (runs/x), or names (x).",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="Form of the table that is printed.")
+    ] = Format.TEXT,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder for the figures and a copy of the table (report.txt, .csv, .md or .tex). "
+            "Without it the figures go to `report/` in the run folder or, for several runs, in "
+            "the deepest folder that holds them all.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        Path, typer.Option("--runs", metavar="FOLDER", help="Folder in which names are looked up.")
+    ] = Path("runs"),
+) -> None:
+    """Report accuracy and per-class metrics of runs, side by side, and draw their curves.
+
+    The table goes to standard output, everything else to standard error. A run that is still
+    training is reported as far as it is.
+    """
+    from mmnist.report.content import build_report
+    from mmnist.report.figures import draw_figures
+    from mmnist.report.report import FORMATS, check_folder, report_folder, save_table
+    from mmnist.report.text import render_text
+    from mmnist.runs import find_runs
+    from mmnist.terminal import console, messages
+
+    if output is not None:
+        check_folder(output)
+    found = find_runs(runs, root)
+    content = build_report(found)
+    if format is Format.TEXT:
+        console.print(render_text(content, console.width))
+    else:
+        typer.echo(FORMATS[format][0](content), nl=False)
+        for warning in content.warnings:
+            messages.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    folder = output or report_folder(found, root)
+    files = [save_table(content, format, output)] if output is not None else []
+    for path in [*files, *draw_figures(content, folder)]:
+        messages.print(f"wrote {path}", markup=False, soft_wrap=True)

@@ -1,0 +1,158 @@
+"""`mmnist report`: what goes to standard output, what beside it, which files are written."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmnist.cli import run as run_cli
+from mmnist.config.schema import Experiment
+from mmnist.evaluation.metrics import compute_metrics
+from mmnist.runs import FINISHED, run_of
+
+FIGURES = ["accuracy.png", "confusion.png", "loss.png"]
+
+
+def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
+    """A run of two epochs in which `wrong` of 55 validation images are wrong."""
+    experiment = Experiment(name=name, seed=seed, model={"architecture": "simple_cnn"})
+    run = run_of(experiment, root)
+    run.write_config(experiment)
+    losses = {"train_loss": 0.5, "valid_loss": 0.6, "train_accuracy": 0.8, "valid_accuracy": 0.9}
+    run.write_metrics([{"epoch": epoch, **losses} for epoch in range(2)])
+    labels = np.repeat(np.arange(10), np.arange(1, 11))
+    predictions = labels.copy()
+    predictions[-wrong:] = 0
+    valid = compute_metrics(labels, predictions).to_dict() | {"loss": 0.6}
+    data = {"fingerprint": fingerprint, "generated": True}
+    run.write_summary({"status": FINISHED, "best_epoch": 1, "valid": valid, "data": data})
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def _files(folder):
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+@pytest.mark.parametrize("argument", ["a", "runs/a", "runs/a/seed-0"])
+def test_text_report_of_one_run(capsys, argument):
+    _write_run("a")
+    assert run_cli(["report", argument]) == 0
+    out, err = capsys.readouterr()
+    assert "94.55 %" in out
+    assert "52 of 55 right" in out
+    assert "† too small to judge" in out
+    assert _files("runs/a/seed-0/report") == FIGURES
+    for name in FIGURES:
+        assert f"runs/a/seed-0/report/{name}" in err
+        assert name not in out
+
+
+def test_csv_on_standard_output_is_nothing_but_csv(capsys):
+    _write_run("a", 0)
+    _write_run("a", 1, wrong=5)
+    _write_run("b", fingerprint="beef")
+    assert run_cli(["report", "a", "b", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    table = pd.read_csv(io.StringIO(out))
+    assert len(table) == 3 * 13 + 1
+    assert "validated on different images" in err
+    assert _files("runs/report") == FIGURES
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "start"),
+    [
+        ("text", "report.txt", "a/seed-0"),
+        ("csv", "report.csv", "run,seed"),
+        ("md", "report.md", "| run |"),
+        ("latex", "report.tex", "% needs"),
+    ],
+)
+def test_output_holds_table_and_figures(capsys, format, name, start):
+    _write_run("a")
+    assert run_cli(["report", "a", "--format", format, "--output", "new/folder"]) == 0
+    assert _files("new/folder") == sorted([*FIGURES, name])
+    saved = Path("new/folder", name).read_text(encoding="utf-8")
+    out, err = capsys.readouterr()
+    assert saved.startswith(start)
+    assert out.startswith(start)
+    assert f"new/folder/{name}" in err
+    if format != "text":
+        assert out == saved
+    assert not Path("runs/a/seed-0/report").exists()
+
+
+def test_runs_are_looked_up_in_another_folder(capsys):
+    _write_run("a", root=Path("other"))
+    assert run_cli(["report", "a", "--runs", "other"]) == 0
+    assert "a/seed-0" in capsys.readouterr().out
+    assert _files("other/a/seed-0/report") == FIGURES
+
+
+def _no_epoch():
+    (_write_run("a").metrics_file).unlink()
+
+
+def _damaged_summary():
+    (_write_run("a").path / "summary.json").write_text("{")
+
+
+def _no_summary():
+    (_write_run("a").path / "summary.json").unlink()
+
+
+def _damaged_metrics():
+    _write_run("a").metrics_file.write_text("")
+
+
+def _foreign_folder():
+    Path("a").mkdir()
+    Path("a/notes.txt").touch()
+
+
+def _file_as_output():
+    _write_run("a")
+    Path("out").touch()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "message"),
+    [
+        (None, ["a"], "a: no run here"),
+        (_foreign_folder, ["a"], "a: no run here"),
+        (_no_epoch, ["a"], "no epoch is finished yet"),
+        (_no_summary, ["a"], "summary.json"),
+        (_damaged_summary, ["a"], "summary.json"),
+        (_damaged_metrics, ["a"], "metrics.csv"),
+        (_file_as_output, ["a", "--output", "out"], "give a folder"),
+        (None, ["a", "--format", "html"], "'text', 'csv', 'md', 'latex'"),
+        (None, [], "RUN"),
+    ],
+)
+def test_bad_input_is_explained(capsys, prepare, arguments, message):
+    if prepare is not None:
+        prepare()
+    assert run_cli(["report", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_as_a_command():
+    _write_run("a")
+    command = [sys.executable, "-m", "mmnist", "report", "a", "--format", "md"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("| run | network |")
+    assert "94.55 %" in done.stdout

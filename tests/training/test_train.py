@@ -1,0 +1,246 @@
+"""Real training on an easy task: it learns, writes its folder, repeats and resumes to the bit."""
+
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import write_easy_store
+from safetensors.torch import load_file
+
+from mmnist.config.loading import load_experiment
+from mmnist.errors import InputError, RunError
+from mmnist.models.torchvision_import import torchvision
+from mmnist.runs import Run
+from mmnist.training.progress import Reporter
+from mmnist.training.stopping import Interrupted
+from mmnist.training.train import train
+
+TIMES = ["seconds", "images_per_second"]
+
+
+def assert_same_result(one: Run, other: Run) -> None:
+    """Weights, validation probabilities and metrics agree to the bit."""
+    weights, again = load_file(one.model_file), load_file(other.model_file)
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    for first, second in zip(one.valid_predictions(), other.valid_predictions(), strict=True):
+        np.testing.assert_array_equal(first, second)
+    pd.testing.assert_frame_equal(
+        one.metrics.drop(columns=TIMES), other.metrics.drop(columns=TIMES), check_exact=True
+    )
+    assert one.summary["valid"] == other.summary["valid"]
+    assert one.summary["best_epoch"] == other.summary["best_epoch"]
+
+
+def test_learns_the_easy_task(tiny_run):
+    # Chance is 10 %. A loop that does not learn, or validates on other labels, stays near it.
+    assert tiny_run.summary["valid"]["accuracy"] >= 0.9
+    assert tiny_run.metrics["train_loss"].iloc[-1] < tiny_run.metrics["train_loss"].iloc[0] / 2
+
+
+def test_run_folder_is_complete(tiny_run):
+    assert tiny_run.finished
+    names = {path.name for path in tiny_run.path.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "environment.json",
+        "metrics.csv",
+        "summary.json",
+        "valid_predictions.npz",
+        "model.safetensors",
+        "train.log",
+    }
+    assert not any(name.startswith(".") for name in names), "a temporary file was left"
+    assert len(tiny_run.metrics) == 4
+    assert list(tiny_run.metrics.columns[:6]) == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "valid_loss",
+        "valid_accuracy",
+        "learning_rate",
+    ]
+    environment = tiny_run.environment
+    assert environment["packages"]["torch"] == torch.__version__
+    assert environment["data"]["generated"] is True
+    assert len(environment["data"]["fingerprint"]) == 64
+
+
+def test_summary_agrees_with_the_predictions(tiny_run):
+    index, labels, probabilities = tiny_run.valid_predictions()
+    valid = tiny_run.summary["valid"]
+    assert len(index) == len(set(index.tolist())) == tiny_run.summary["valid_images"] == 40
+    np.testing.assert_array_equal(labels, index % 10)  # the labels of the easy data set
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    assert valid["accuracy"] == (probabilities.argmax(1) == labels).mean()
+    expected = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
+    assert valid["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(tiny_run):
+    ranked = tiny_run.metrics.sort_values(["valid_accuracy", "valid_loss"], ascending=[False, True])
+    assert tiny_run.summary["best_epoch"] == ranked["epoch"].iloc[0]
+
+
+def test_weights_load_into_plain_torchvision_and_predict_the_same(tiny_run):
+    model = torchvision.models.shufflenet_v2_x0_5(num_classes=10).eval()
+    model.load_state_dict(load_file(tiny_run.model_file))
+    from mmnist.data.store import open_store
+
+    index, _, probabilities = tiny_run.valid_predictions()
+    images = open_store(tiny_run.experiment.data.path).images("train")[index]
+    x = torch.from_numpy(images).unsqueeze(1).float() / 256
+    x = torch.nn.functional.interpolate(x, (32, 32), mode="bilinear", antialias=True)
+    with torch.inference_mode():
+        ours = model(x.expand(-1, 3, -1, -1)).softmax(1)
+    np.testing.assert_allclose(ours.numpy(), probabilities, atol=1e-4)
+
+
+def test_resolved_config_gives_the_same_run_again(tiny_run, tmp_path):
+    again = train(load_experiment(tiny_run.config_file), tmp_path)
+    assert_same_result(tiny_run, again)
+
+
+def test_another_seed_gives_another_run_on_the_same_validation_images(tiny, tiny_run, tmp_path):
+    other = train(tiny(seed=1, train={"epochs": 1}), tmp_path)
+    assert not np.allclose(tiny_run.metrics["train_loss"][0], other.metrics["train_loss"][0])
+    np.testing.assert_array_equal(tiny_run.valid_predictions()[0], other.valid_predictions()[0])
+
+
+EVERYTHING = {
+    "augment": "paper",
+    "model": {"architecture": "mobilenet_v2", "size": 1.0},  # has dropout
+    "train": {"epochs": 2, "ema": 0.9, "gradient_accumulation": 2, "gradient_clip": 1.0},
+    "compute": {"precision": "bf16", "workers": 2},
+}
+STEPS_AN_EPOCH = 23
+
+
+@pytest.mark.parametrize(
+    ("changes", "batches"),
+    [
+        ({}, 1),
+        ({}, STEPS_AN_EPOCH),  # trained, not validated
+        ({}, STEPS_AN_EPOCH + 5),
+        (EVERYTHING, STEPS_AN_EPOCH + 5),
+    ],
+)
+def test_an_interrupted_run_resumes_to_the_same_result(
+    tiny, tmp_path, monkeypatch, changes, batches
+):
+    experiment = tiny(**changes)
+    whole = train(experiment, tmp_path / "whole")
+    done = 0
+    count_batch = Reporter.batch_done
+
+    def interrupt(self: Reporter, images: int) -> None:
+        nonlocal done
+        done += 1
+        count_batch(self, images)
+        if done == batches:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reporter, "batch_done", interrupt)
+        with pytest.raises(Interrupted, match="--resume"):
+            train(experiment, tmp_path / "parts")
+    part = Run(tmp_path / "parts" / "tiny" / "seed-0")
+    assert part.checkpoint_file.is_file()
+    assert not (part.path / "summary.json").is_file() or not part.finished
+    resumed = train(experiment, tmp_path / "parts", resume=True)
+    assert_same_result(whole, resumed)
+    assert not resumed.checkpoint_file.exists()
+
+
+def test_resume_of_a_finished_run_leaves_it_alone(tiny, tiny_run, tmp_path):
+    shutil.copytree(tiny_run.path.parents[1], tmp_path, dirs_exist_ok=True)
+    copy = Run(tmp_path / "tiny" / "seed-0")
+    before = {path.name: path.stat().st_mtime_ns for path in copy.path.iterdir()}
+    assert train(tiny(), tmp_path, resume=True).path == copy.path
+    assert before == {path.name: path.stat().st_mtime_ns for path in copy.path.iterdir()}
+
+
+def test_an_existing_run_is_not_overwritten(tiny, tiny_run):
+    with pytest.raises(InputError, match=r"holds a run already \(finished\).*--resume.*--force"):
+        train(tiny(), tiny_run.path.parents[1])
+
+
+def test_resuming_with_another_configuration_names_the_difference(tiny, tiny_run):
+    with pytest.raises(InputError, match="another configuration; different: resize, train"):
+        train(tiny(resize=64, train={"epochs": 9}), tiny_run.path.parents[1], resume=True)
+
+
+def test_resuming_on_other_data_is_refused(tiny, tmp_path):
+    data = write_easy_store(tmp_path / "data", seed=1)
+    experiment = tiny(data={"path": str(data)}, train={"epochs": 1})
+    run = train(experiment, tmp_path)
+    run.write_summary({**run.summary, "status": "training"})
+    shutil.rmtree(data)
+    write_easy_store(data, seed=2)
+    with pytest.raises(InputError, match=r"begun on other data.*fingerprint"):
+        train(experiment, tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
+    run = train(tiny(train={"epochs": 1}), tmp_path)
+    run.write_summary({**run.summary, "status": "training"})
+    run.checkpoint_file.write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match=r"cannot resume from .*checkpoint\.pt"):
+        train(tiny(train={"epochs": 1}), tmp_path, resume=True)
+
+
+def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):
+    explosive = tiny(train={"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant"})
+    with pytest.raises(RunError, match=r"not a number any more.*learning_rate"):
+        train(explosive, tmp_path)
+
+
+def test_early_stopping_ends_a_run_that_gets_no_better(tiny, tmp_path):
+    stuck = tiny(
+        train={
+            "epochs": 50,
+            "learning_rate": 1e-30,
+            "momentum": 0.0,
+            "optimiser": "sgd",
+            "schedule": "constant",
+            "early_stopping": 2,
+        }
+    )
+    run = train(stuck, tmp_path)
+    assert run.finished
+    assert len(run.metrics) == run.summary["best_epoch"] + 1 + 2 < 50
+
+
+def test_pretrained_weights_are_where_training_starts(tiny, tiny_run, tmp_path):
+    path = str(tiny_run.model_file)
+    follow_up = tiny(
+        name="follow",
+        model={"architecture": "shufflenet_v2", "size": 0.5, "pretrained": path},
+        train={"epochs": 1, "learning_rate": 1e-6},
+    )
+    run = train(follow_up, tmp_path)
+    assert run.summary["valid"]["accuracy"] >= 0.9
+    assert "initial weights from" in run.log_file.read_text(encoding="utf-8")
+
+
+def test_log_is_plain_text_with_a_line_an_epoch(tiny_run):
+    lines = tiny_run.log_file.read_text(encoding="utf-8").splitlines()
+    assert "352,042 parameters" in lines[0]
+    epochs = [line for line in lines if line.startswith("epoch")]
+    assert len(epochs) == 4
+    assert all("valid loss" in line and "img/s" in line for line in epochs)
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_summary_is_valid_json_without_nan(tiny_run):
+    text = (tiny_run.path / "summary.json").read_text(encoding="utf-8")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    json.loads(text, parse_constant=refuse)
