@@ -1,0 +1,108 @@
+"""Reading images that someone wants labelled: a pickle, .npy, .npz, or a folder of image files."""
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmnist.data.manifest import IMAGE_SHAPE
+from mmnist.data.pickles import load_array_pickle
+from mmnist.data.pixels import to_uint8
+from mmnist.errors import InputError
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+_NPZ_KEYS = ("x", "images")
+
+
+def read_images(path: Path) -> np.ndarray:
+    """Return images as uint8 [N, 128, 128].
+
+    `path` is a NumPy file (.npy; .npz with one array, or with one named `x` or `images`), a pickle
+    like the competition's, or a folder of PNG, JPEG, BMP or TIFF files, which are taken in the
+    natural order of their names (2.png before 10.png), colour turned into grey. Grey levels are
+    converted as on import (`pixels.to_uint8`).
+
+    Raises InputError, naming the file.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(6)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    if path.suffix.lower() in _SUFFIXES:
+        raise InputError(f"{path} is a single image; give the folder that it is in")
+    if start == b"\x93NUMPY":
+        return to_uint8(_read_npy(path), str(path))
+    if start.startswith(b"PK"):
+        return to_uint8(_read_npz(path), str(path))
+    return to_uint8(load_array_pickle(path), str(path))
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no array of numbers, or is truncated: {error}") from error
+
+
+def _read_npz(path: Path) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            key = next((key for key in _NPZ_KEYS if key in arrays), None)
+            if key is None:
+                if len(arrays.files) != 1:
+                    raise InputError(
+                        f"{path} holds {', '.join(arrays.files[:8]) or 'nothing'}: the array of "
+                        f"images must be the only one, or be named {' or '.join(_NPZ_KEYS)}"
+                    )
+                key = arrays.files[0]
+            array = arrays[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path} is no .npz of numbers, or is damaged: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: {key} is not a NumPy array; is this the competition's zip?")
+    return array
+
+
+def _read_folder(folder: Path) -> np.ndarray:
+    files = sorted(
+        (
+            file
+            for file in folder.glob("*")
+            if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
+        ),
+        key=_natural,
+    )
+    if not files:
+        raise InputError(f"{folder} holds no image files ({', '.join(_SUFFIXES)})")
+    images = np.empty((len(files), *IMAGE_SHAPE), np.uint8)
+    for image, file in zip(images, files, strict=True):
+        image[:] = _read_image(file)
+    return images
+
+
+def _natural(file: Path) -> tuple[list[str | int], str]:
+    """Sort key that puts 2.png before 10.png; every second part is a number."""
+    parts = re.split(r"([0-9]+)", file.name.casefold())
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], file.name
+
+
+def _read_image(file: Path) -> np.ndarray:
+    try:
+        with Image.open(file) as image:
+            if image.size != IMAGE_SHAPE:
+                width, height = image.size
+                raise InputError(f"{file} has {width} × {height} pixels; it must have 128 × 128")
+            if getattr(image, "n_frames", 1) > 1:
+                raise InputError(f"{file} holds {image.n_frames} images; it must hold one")
+            # Pillow would clip more than 8 bits a channel.
+            deep = image.mode.startswith(("I", "F"))
+            grey = np.asarray(image if deep else image.convert("L"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{file} cannot be read as an image: {error}") from error
+    return to_uint8(grey[np.newaxis], str(file))[0]

@@ -1,0 +1,292 @@
+"""A prepared data set on disk: memory-mapped arrays and a manifest that describes them.
+
+A store is a folder with one .npy file per array and a manifest.json. It is written into a
+temporary folder beside its place and renamed when it is whole, so that a store either exists
+completely or not at all.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from pydantic import JsonValue
+
+from mmnist.data.manifest import (
+    CLASSES,
+    FILES,
+    FORMAT_VERSION,
+    MANIFEST,
+    PARTS,
+    ArrayRecord,
+    Manifest,
+    Part,
+    check_layout,
+    read_manifest,
+)
+from mmnist.errors import InputError, RunError
+
+
+@dataclass(frozen=True)
+class Store:
+    """A prepared data set; open one with `open_store`."""
+
+    path: Path
+    manifest: Manifest
+
+    def images(self, part: Part) -> np.memmap:
+        """Return the images, read-only and memory-mapped, uint8 [N, 128, 128]."""
+        return open_memmap(self._file(f"{part}_images"), mode="r")
+
+    def labels(self, part: Part) -> np.ndarray | None:
+        """Return the labels 0-9, int64 [N]; None where the part has none."""
+        labels = self._array_or_none(f"{part}_labels")
+        return None if labels is None else labels.astype(np.int64)
+
+    def digits(self, part: Part) -> np.ndarray | None:
+        """Return the three digits of each image, uint8 [N, 3]; None where they are not known."""
+        return self._array_or_none(f"{part}_digits")
+
+    def count(self, part: Part) -> int:
+        """Return the number of images."""
+        return self.manifest.arrays[f"{part}_images"].shape[0]
+
+    @property
+    def generated(self) -> bool:
+        """Whether the images were made by the generator and are not the competition's."""
+        return self.manifest.source["kind"] == "generated"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over names and checksums of the arrays: equal data, equal fingerprint."""
+        arrays = self.manifest.arrays
+        lines = "".join(f"{arrays[name].sha256}  {name}\n" for name in sorted(arrays))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def verify(self) -> None:
+        """Read every array and compare its SHA-256 with the manifest.
+
+        Raises InputError naming the first file that differs.
+        """
+        for name, record in self.manifest.arrays.items():
+            if _sha256(self._file(name)) != record.sha256:
+                raise InputError(
+                    f"{self._file(name)} has changed since the data set was written (its SHA-256 "
+                    "is not the one in the manifest): make or import the data set again"
+                )
+
+    def _file(self, name: str) -> Path:
+        return self.path / f"{name}.npy"
+
+    def _array_or_none(self, name: str) -> np.ndarray | None:
+        if name not in self.manifest.arrays:
+            return None
+        return np.load(self._file(name), allow_pickle=False)
+
+
+def open_store(path: Path | str) -> Store:
+    """Open a prepared data set.
+
+    Checks what is cheap to check: the manifest, and that each file is there with the dtype, shape
+    and size that the manifest states (`Store.verify` reads the contents). Raises InputError.
+    """
+    path = Path(path)
+    if not (path / MANIFEST).is_file():
+        raise InputError(
+            f"no data set at {path}: make one with `mmnist data make --output {path}`, or import "
+            f"the competition's files with `mmnist data import FOLDER_OR_ZIP --output {path}`"
+        )
+    store = Store(path, read_manifest(path / MANIFEST))
+    for record in store.manifest.arrays.values():
+        _check_file(path / record.file, record)
+    return store
+
+
+def _check_file(file: Path, record: ArrayRecord) -> None:
+    try:
+        array = open_memmap(file, mode="r")
+        whole = file.stat().st_size == array.offset + array.nbytes
+    except FileNotFoundError:
+        cause = "is missing"
+    except (OSError, ValueError) as error:
+        cause = f"is truncated or damaged ({error})"
+    else:
+        found, stated = (array.dtype.name, array.shape), (record.dtype, record.shape)
+        if found == stated and whole:
+            return
+        cause = f"holds {_described(*found)}, but the manifest says {_described(*stated)}"
+        if found == stated:
+            cause = "has more bytes than its array needs"
+    raise InputError(f"{file} {cause}: make or import the data set again")
+
+
+def _described(dtype: str, shape: tuple[int, ...]) -> str:
+    return f"{dtype} {list(shape)}"
+
+
+class StoreWriter:
+    """Writes a store as a whole or not at all.
+
+    Use it as a context manager: `create` the arrays, fill them, `finish`. Leaving the block
+    without `finish`, for whatever reason, removes everything that was written; a store that was
+    to be overwritten is still there then.
+    """
+
+    def __init__(self, path: Path | str, *, overwrite: bool = False) -> None:
+        # A link is followed, so that a store may lie on another disk.
+        self.path = Path(path).resolve()
+        self._overwrite = overwrite
+        self._folder = self.path.with_name(f".{self.path.name}.partial-{secrets.token_hex(4)}")
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        """Make the temporary folder.
+
+        Raises InputError where something lies at the path that may not be replaced, or where
+        nothing can be written.
+        """
+        try:
+            self._refuse_to_replace()
+            self._made = [folder for folder in self.path.parents if not folder.exists()]
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir()
+        except OSError as error:
+            raise InputError(f"cannot write a data set to {self.path}: {error}") from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Remove what was not finished."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty
+            for folder in self._made:
+                folder.rmdir()
+
+    def file_of(self, name: str) -> Path:
+        """Return the file of an array while it is written, for other processes to open."""
+        return self._folder / f"{name}.npy"
+
+    def create(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+        """Create an array of zeros and return it, memory-mapped and writable.
+
+        Create all arrays before filling the first: their disk space is reserved here. Raises
+        RunError where there is too little of it.
+        """
+        dtype = np.dtype(dtype)
+        check_layout(name, shape, dtype.name)
+        if not self._shapes:
+            self._free = shutil.disk_usage(self._folder).free
+        self._bytes += math.prod(shape) * dtype.itemsize
+        if self._bytes > self._free:
+            raise RunError(
+                f"not enough disk space for {self.path}: at least {_gigabytes(self._bytes)} "
+                f"needed, {_gigabytes(self._free)} free; make room or choose another --output"
+            )
+        array = open_memmap(self.file_of(name), mode="w+", dtype=dtype, shape=shape)
+        self._shapes[name] = shape
+        self._reserve(name, array.offset + array.nbytes)
+        return array
+
+    def _reserve(self, name: str, size: int) -> None:
+        """Have the disk space assigned: a full disk would kill the process at a mapped write."""
+        if not hasattr(os, "posix_fallocate"):  # macOS
+            return
+        try:
+            with self.file_of(name).open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise RunError(f"cannot reserve disk space for {self.path}: {error}") from error
+
+    def finish(self, source: Mapping[str, JsonValue]) -> Store:
+        """Write the manifest, move the store to its place and return it.
+
+        `source` says where the images come from (`kind`: `generated` or `competition`, then what
+        belongs to it). Equal arrays and an equal source give the same bytes.
+        """
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            source=dict(source),
+            arrays={name: self._record(name) for name in sorted(self._shapes)},
+            label_counts={
+                part: _label_counts(self.file_of(f"{part}_labels"))
+                for part in PARTS
+                if f"{part}_labels" in self._shapes
+            },
+        )
+        text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+        (self._folder / MANIFEST).write_text(text, encoding="utf-8")
+        self._move_into_place()
+        return Store(self.path, manifest)
+
+    def _record(self, name: str) -> ArrayRecord:
+        file = self.file_of(name)
+        array = open_memmap(file, mode="r")
+        return ArrayRecord(
+            file=file.name, dtype=array.dtype.name, shape=array.shape, sha256=_sha256(file)
+        )
+
+    def _refuse_to_replace(self) -> None:
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise InputError(f"{self.path} is a file; a data set is a folder")
+        found = {entry.name for entry in self.path.iterdir()}
+        if not found:
+            return
+        # Only files of a store are ever deleted, so that no mistyped path can empty a folder.
+        if not found <= FILES or "train_images.npy" not in found:
+            other = sorted(found - FILES)[:3]
+            raise InputError(
+                f"{self.path} is a folder with other things in it ({', '.join(other or found)}), "
+                "not only a data set: it is not overwritten; choose another --output"
+            )
+        if not self._overwrite:
+            raise InputError(
+                f"{self.path} already holds a data set; --force replaces it, --output writes "
+                "elsewhere"
+            )
+
+    def _move_into_place(self) -> None:
+        if not self.path.exists():
+            self._folder.rename(self.path)
+            return
+        self._refuse_to_replace()
+        old = self._folder.with_name(self._folder.name.replace(".partial-", ".old-"))
+        self.path.rename(old)
+        try:
+            self._folder.rename(self.path)
+        except BaseException:
+            old.rename(self.path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _label_counts(file: Path) -> tuple[int, ...]:
+    counts = np.bincount(np.load(file), minlength=CLASSES)
+    if len(counts) != CLASSES:
+        raise ValueError(f"a label in {file.name} is above {CLASSES - 1}")
+    return tuple(int(count) for count in counts)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
