@@ -1,0 +1,212 @@
+"""What a report says about runs, before it takes the form of text, a table or a figure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
+from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
+from mmnist.report.entry import Entry, read_entries
+from mmnist.runs import Run
+
+#: Stands beside the support of a class that is too small to judge.
+MARK = "†"
+SMALL_NOTE = f"too small to judge: fewer than {SMALL_CLASS} validation images"
+
+
+class SeedMean(NamedTuple):
+    """Accuracy of the runs of one name over their seeds."""
+
+    name: str
+    seeds: int
+    mean: float
+    deviation: float
+    """Sample standard deviation (n - 1)."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {100 * self.mean:.2f} ± {100 * self.deviation:.2f} % "
+            f"(mean ± standard deviation over {self.seeds} seeds)"
+        )
+
+
+class Row(NamedTuple):
+    """One line of the per-class table."""
+
+    title: str
+    """`0` to `9`, `macro`, `weighted`."""
+    cells: list[tuple[str, str, str]]
+    """Precision, recall and F1 of each run, formatted; a dash for a class without images."""
+    support: list[int]
+    """Images in each run's validation set."""
+
+    def marked_support(self, index: int) -> str:
+        """Images of run `index`, with the mark of a class that is too small to judge."""
+        return f"{self.support[index]:,}{' ' + MARK if self.small(index) else ''}"
+
+    def small(self, index: int) -> bool:
+        """Whether run `index` has too few images of this class to judge it."""
+        return self.title.isdigit() and self.support[index] < SMALL_CLASS
+
+
+@dataclass(frozen=True)
+class Report:
+    """Runs side by side."""
+
+    entries: list[Entry]
+
+    @cached_property
+    def same_images(self) -> bool:
+        """Whether all runs were validated on the same images."""
+        return len({entry.images for entry in self.entries}) == 1
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """One row a digit, then the macro and the weighted mean."""
+        all_metrics = [entry.metrics for entry in self.entries]
+        digits = [
+            Row(
+                str(digit),
+                [
+                    _cells(m.precision[digit], m.recall[digit], m.f1[digit], m.support[digit])
+                    for m in all_metrics
+                ],
+                [int(m.support[digit]) for m in all_metrics],
+            )
+            for digit in range(CLASSES)
+        ]
+        images = [m.n for m in all_metrics]
+        return [
+            *digits,
+            Row("macro", [_cells(*m.macro, m.n) for m in all_metrics], images),
+            Row("weighted", [_cells(*m.weighted, m.n) for m in all_metrics], images),
+        ]
+
+    @cached_property
+    def seed_means(self) -> list[SeedMean]:
+        """Mean and deviation of the accuracy for each name that has several runs."""
+        groups = _by_name(self.entries).items()
+        means = []
+        for name, entries in groups:
+            accuracies = [entry.metrics.accuracy for entry in entries]
+            if len(accuracies) > 1:
+                means.append(SeedMean(name, len(entries), mean(accuracies), stdev(accuracies)))
+        return means
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What a reader must know before comparing."""
+        warnings = [
+            f"{entry.label} is not finished: this is the best of its first {entry.epochs} of "
+            f"{entry.run.experiment.train.epochs} epochs"
+            for entry in self.entries
+            if not entry.run.finished
+        ]
+        if not self.same_images:
+            warnings.append(
+                "these runs were validated on different images, so small differences between them "
+                f"mean nothing: {_describe_images(self.entries)}"
+            )
+        for name, entries in _by_name(self.entries).items():
+            keys = _differing_keys([entry.run.experiment for entry in entries])
+            if keys:
+                warnings.append(
+                    f"the runs of {name} differ in more than the seed: {', '.join(keys)}"
+                )
+        return warnings
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences to stand below a table: the mark, means over seeds, warnings."""
+        notes = [f"{MARK} {SMALL_NOTE}."] if self.small else []
+        notes += [f"{seed_mean}." for seed_mean in self.seed_means]
+        return notes + [f"Warning: {warning}." for warning in self.warnings]
+
+    @property
+    def small(self) -> bool:
+        """Whether any class of any run is too small to judge."""
+        return any(row.small(index) for row in self.rows for index in range(len(self.entries)))
+
+
+def build_report(runs: Sequence[Run]) -> Report:
+    """Read the runs' results.
+
+    Raises InputError if there is no run, or one has no finished epoch or a damaged file.
+    """
+    if not runs:
+        raise InputError("a report needs at least one run, such as quickstart or runs/quickstart")
+    return Report(read_entries(runs))
+
+
+def describe_model(experiment: Experiment) -> str:
+    """Network, image size, augmentation and initial weights in one line."""
+    size = "" if experiment.model.size is None else f" {experiment.model.size:g}"
+    augment = experiment.augment if isinstance(experiment.augment, str) else "of its own"
+    return (
+        f"{experiment.model.architecture}{size}, {experiment.resize} px, "
+        f"augmentation {augment}, pretrained {experiment.model.pretrained}"
+    )
+
+
+def percent(share: float) -> str:
+    """0.98 → `98.00 %`."""
+    return f"{100 * share:.2f} %"
+
+
+def percent_interval(interval: tuple[float, float]) -> str:
+    """(0.96, 0.99) → `96.00–99.00 %`."""
+    low, high = interval
+    return f"{100 * low:.2f}–{100 * high:.2f} %"
+
+
+def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str, str, str]:
+    if not images:
+        return ("–", "–", "–")
+    return (f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}")
+
+
+def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.run.name, []).append(entry)
+    return groups
+
+
+def _describe_images(entries: Iterable[Entry]) -> str:
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((*entry.images, entry.origin), []).append(entry)
+    return "; ".join(
+        f"{', '.join(entry.label for entry in group)} on {group[0].metrics.n:,} {origin} images "
+        f"(data set {fingerprint[:8]}, split {split})"
+        for (fingerprint, split, _, origin), group in groups.items()
+    )
+
+
+def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
+    """Keys in which the experiments differ, beside those that do not change what is tested."""
+    first, *others = (
+        _flat(experiment.model_dump(exclude={"name", "seed", "compute"}))
+        for experiment in experiments
+    )
+    return sorted(
+        {
+            key
+            for other in others
+            for key in first.keys() | other.keys()
+            if first.get(key) != other.get(key)
+        }
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

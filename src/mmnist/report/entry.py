@@ -1,0 +1,111 @@
+"""One run in a report: what its folder says about it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmnist.errors import InputError
+from mmnist.evaluation.metrics import Metrics
+from mmnist.runs import Run
+
+#: What `Entry.origin` means.
+DATA = {
+    "generated": "generated images, not the competition's",
+    "competition": "the competition's images",
+    "unknown": "images of unknown origin",
+}
+
+_CURVES = {"epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run in a report, judged at its best epoch."""
+
+    run: Run
+    label: str
+    """The run's name, with its seed or path where the name alone would not tell runs apart."""
+    metrics: Metrics
+    loss: float | None
+    """Validation loss, if the run tells."""
+    best_epoch: int
+    """Counted from 0, as in the run's files; people are shown it counted from 1."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained so far."""
+        return len(self.run.metrics)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the run tells about its data set (`data` of summary.json)."""
+        return self.run.summary.get("data") or {}
+
+    @property
+    def origin(self) -> str:
+        """Where the images come from: `generated`, `competition` or `unknown`."""
+        generated = self.data.get("generated")
+        return "unknown" if generated is None else "generated" if generated else "competition"
+
+    @property
+    def progress(self) -> str:
+        """Best epoch (counted from 1) and number of epochs."""
+        return f"{self.best_epoch + 1} of {self.epochs}"
+
+    @property
+    def split(self) -> str:
+        """How the validation images were chosen."""
+        split = self.run.experiment.data.split
+        seed = f", seed {split.seed}" if split.method == "stratified" else ""
+        return f"{split.method} {split.fraction:g}{seed}"
+
+    @property
+    def images(self) -> tuple[str, str, tuple[int, ...]]:
+        """Data set, split and support: runs with the same value were validated on the same."""
+        fingerprint = str(self.data.get("fingerprint", "unknown"))
+        return (fingerprint, self.split, tuple(self.metrics.support.tolist()))
+
+
+def read_entries(runs: Sequence[Run]) -> list[Entry]:
+    """Read the runs' results.
+
+    Raises InputError if a run has no finished epoch or a damaged file.
+    """
+    return [_entry(run, label) for run, label in zip(runs, _labels(runs), strict=True)]
+
+
+def _entry(run: Run, label: str) -> Entry:
+    if not run.metrics_file.is_file() or not len(run.metrics):
+        raise InputError(
+            f"{run.path}: no epoch is finished yet, so there is nothing to report; "
+            f"train it with: mmnist train {run.config_file} --resume"
+        )
+    missing = sorted(_CURVES - set(run.metrics.columns))
+    if missing:
+        raise InputError(f"{run.metrics_file} is damaged: no column {', '.join(missing)}")
+    best = run.summary.get("valid")
+    if not isinstance(best, dict):
+        raise InputError(f"{run.path / 'summary.json'} is damaged: 'valid' is missing")
+    try:
+        metrics = Metrics.from_dict(best)
+        best_epoch = int(run.summary["best_epoch"])
+    except KeyError as error:
+        raise InputError(f"{run.path / 'summary.json'} is damaged: {error} is missing") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{run.path / 'summary.json'} is damaged: {error}") from error
+    return Entry(run, label, metrics, best.get("loss"), best_epoch)
+
+
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """The shortest of name, name/seed-n and path that tells all runs apart."""
+    names = Counter(run.name for run in runs)
+    titles = Counter(run.title for run in runs)
+    return [
+        run.name
+        if names[run.name] == 1 and len(runs) > 1
+        else run.title
+        if titles[run.title] == 1
+        else str(run.path)
+        for run in runs
+    ]

@@ -1,0 +1,200 @@
+"""A report's figures as PNG: loss and accuracy by epoch, confusion matrices.
+
+Drawn through matplotlib's object-oriented interface: no display, no global state.
+"""
+
+from collections.abc import Iterable, Sequence
+from math import ceil, sqrt
+from pathlib import Path
+from textwrap import fill
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+)
+from numpy.typing import NDArray
+from pandas import Series
+
+from mmnist.evaluation.metrics import CLASSES
+from mmnist.files import replacing
+from mmnist.report.content import MARK, SMALL_NOTE, Report
+from mmnist.report.entry import Entry
+
+#: Okabe and Ito (2008), colours that people with any colour vision can tell apart; their yellow
+#: is left out, as it is hard to see on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LINES = ("-", "--", ":", "-.")
+
+DPI = 150
+_PARTS = {"train": "training", "valid": "validation"}
+_STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+}
+
+
+def draw_figures(report: Report, folder: Path) -> list[Path]:
+    """Write loss.png, accuracy.png and confusion.png into `folder` and return their paths.
+
+    Raises RunError if a file cannot be written.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figures = {
+            "loss.png": _curves(report.entries, "loss"),
+            "accuracy.png": _curves(report.entries, "accuracy"),
+            "confusion.png": _confusion(report.entries),
+        }
+        for name, figure in figures.items():
+            with replacing(folder / name) as temporary:
+                figure.savefig(temporary, dpi=DPI)
+    return [folder / name for name in figures]
+
+
+def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
+    """Loss (log axis) or accuracy by epoch, as in the paper's Figures 2, 4, 6, 8 and 10.
+
+    A dot marks each run's best epoch, for the accuracy with its 95 % interval.
+    """
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, letter, part in zip(panels, "ab", _PARTS, strict=True):
+        for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
+            rows = entry.run.metrics
+            values = rows[f"{part}_{quantity}"]
+            axes.plot(rows["epoch"] + 1, values, style, color=colour, marker=".", label=entry.label)
+            if part == "valid":
+                _mark_best(axes, entry, values, colour, quantity)
+        axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} {quantity}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    panels[1].tick_params(labelleft=True)
+    marks = "dot: best" if quantity == "loss" else "dot: best, bar: 95 % interval"
+    panels[1].set_xlabel(f"epoch ({marks})")
+    if quantity == "loss":
+        _log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
+    else:
+        panels[0].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    _name_runs(figure, panels[0], entries)
+    return figure
+
+
+def _mark_best(axes: Axes, entry: Entry, values: Series, colour: str, quantity: str) -> None:
+    best = (entry.run.metrics["epoch"] == entry.best_epoch).to_numpy()
+    if not best.any():
+        return
+    x, y = entry.best_epoch + 1, float(values[best].iloc[0])
+    axes.plot(x, y, "o", color=colour, markersize=7, markeredgecolor="white")
+    if quantity == "accuracy":
+        axes.vlines(x, *entry.metrics.interval, color=colour, linewidth=1.2)
+
+
+def _log_axis(panels: Iterable[Axes], curves: Iterable[NDArray[np.float64]]) -> None:
+    """Log axes with plain numbers at 1, 2 and 5 times powers of ten."""
+    values = np.concatenate([np.asarray(curve, dtype=float) for curve in curves])
+    values = values[np.isfinite(values) & (values > 0)]
+    if not len(values):  # a log axis cannot show it
+        return
+    narrow = values.max() < 5 * values.min()
+    for axes in panels:
+        axes.set_yscale("log", nonpositive="mask")
+        locator = MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5))
+        axes.yaxis.set_major_locator(locator)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _styles(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Colour and line of each run: seeds of one name share both if there are several names."""
+    names = [entry.run.name for entry in entries]
+    keys = names if len(set(names)) > 1 else [entry.label for entry in entries]
+    order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return [
+        (COLOURS[place % len(COLOURS)], _LINES[place // len(COLOURS) % len(_LINES)])
+        for place in (order[key] for key in keys)
+    ]
+
+
+def _name_runs(figure: Figure, axes: Axes, entries: Sequence[Entry]) -> None:
+    """A title for one run, a legend below for several; seeds that look alike are named once."""
+    if len(entries) == 1:
+        figure.suptitle(entries[0].label)
+        return
+    handles = {}
+    for line, entry, style in zip(axes.lines, entries, _styles(entries), strict=True):
+        handles.setdefault(style, (line, entry))
+    alike = len(handles) < len(entries)
+    labels = [entry.run.name if alike else entry.label for _, entry in handles.values()]
+    longest = max(map(len, labels))
+    figure.legend(
+        [line for line, _ in handles.values()],
+        labels,
+        loc="outside lower center",
+        ncols=max(1, min(len(labels), 110 // (longest + 8))),
+    )
+
+
+def _confusion(entries: Sequence[Entry]) -> Figure:
+    """A panel a run: counts, coloured by share of the row; the square root shows rare errors."""
+    columns = min(ceil(sqrt(len(entries))), 4)
+    lines = -(-len(entries) // columns)
+    figure = Figure(figsize=(5 * columns + 1, 4.9 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
+    for axes, entry in zip(panels, entries, strict=False):
+        image = _confusion_panel(axes, entry)
+    for axes in panels[len(entries) :]:
+        axes.set_axis_off()
+    figure.colorbar(
+        image,
+        ax=panels.tolist(),
+        label="share of the row",
+        format=PercentFormatter(1, symbol=" %"),
+        ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1],
+        shrink=0.85 if lines == 1 else 0.5,
+        aspect=30,
+    )
+    if any(entry.metrics.small.any() for entry in entries):
+        figure.supxlabel(f"{MARK} {SMALL_NOTE}", fontsize="medium")
+    return figure
+
+
+def _confusion_panel(axes: Axes, entry: Entry) -> AxesImage:
+    counts, support = entry.metrics.confusion, entry.metrics.support
+    shares = counts / np.maximum(support, 1)[:, None]
+    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
+    for label, predicted in np.argwhere(counts):
+        dark = shares[label, predicted] > 0.35
+        axes.text(
+            predicted,
+            label,
+            f"{counts[label, predicted]}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="white" if dark else "black",
+        )
+    digits = range(CLASSES)
+    marks = [f" {MARK}" if small else "" for small in entry.metrics.small]
+    axes.set_xticks(digits)
+    axes.set_yticks(digits, [f"{digit}{marks[digit]}" for digit in digits])
+    axes.set(title=fill(entry.label, 48), xlabel="prediction", ylabel="label")
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return image

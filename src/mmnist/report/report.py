@@ -1,0 +1,53 @@
+"""Runs → report: a table in one of four formats, and figures in a folder."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmnist.errors import InputError
+from mmnist.files import write_text
+from mmnist.report.content import Report
+from mmnist.report.latex import render_latex
+from mmnist.report.tables import render_csv, render_markdown
+from mmnist.report.text import plain_text
+from mmnist.runs import Run
+
+#: How each format is written, and the file that holds it.
+FORMATS: dict[str, tuple[Callable[[Report], str], str]] = {
+    "text": (plain_text, "report.txt"),
+    "csv": (render_csv, "report.csv"),
+    "md": (render_markdown, "report.md"),
+    "latex": (render_latex, "report.tex"),
+}
+
+
+def report_folder(runs: Sequence[Run], root: Path) -> Path:
+    """Where the figures of `runs` go unless the user says otherwise.
+
+    `report/` in the run folder of a single run, else in the deepest folder that holds all the
+    runs: `<root>/<name>/report` for seeds of one name, `<root>/report` for several names, and
+    that too for runs from outside `root`.
+    """
+    if len(runs) == 1:
+        return runs[0].path / "report"
+    base = root.resolve()
+    common = Path(os.path.commonpath([run.path.resolve() for run in runs]))
+    within = common.relative_to(base) if common.is_relative_to(base) else Path()
+    return root / within / "report"
+
+
+def save_table(report: Report, format: str, folder: Path) -> Path:
+    """Write the report in one of `FORMATS` into `folder` and return the file's path.
+
+    Raises RunError if it cannot be written.
+    """
+    render, name = FORMATS[format]
+    write_text(folder / name, render(report))
+    return folder / name
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError if `folder` is something else than a folder, or below a file."""
+    for path in [folder, *folder.parents]:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--output {folder}: {path} is a file; give a folder")

@@ -1,0 +1,126 @@
+"""What a report says: support, marks, means over seeds, warnings."""
+
+from statistics import mean
+
+import pytest
+
+from mmnist.errors import InputError
+from mmnist.report.content import (
+    build_report,
+    describe_model,
+    percent,
+    percent_interval,
+)
+
+
+def test_rows_are_the_metrics_of_each_run(make_run):
+    runs = [make_run("a", errors=0.02), make_run("b", errors=0.3)]
+    rows = build_report(runs).rows
+    assert [row.title for row in rows] == [*map(str, range(10)), "macro", "weighted"]
+    for index, run in enumerate(runs):
+        valid = run.summary["valid"]
+        assert rows[7].cells[index][0] == f"{valid['precision'][7]:.3f}"
+        assert rows[7].cells[index][1] == f"{valid['recall'][7]:.3f}"
+        assert rows[10].cells[index][2] == f"{valid['macro']['f1']:.3f}"
+        assert rows[11].cells[index][0] == f"{valid['weighted']['precision']:.3f}"
+        assert rows[7].support[index] == valid["support"][7]
+        assert rows[10].support[index] == valid["n"]
+
+
+def test_small_classes_are_marked_and_others_not(make_run):
+    report = build_report([make_run(support=(0, 19, 20, 900, *[1500] * 6))])
+    marks = [row.marked_support(0) for row in report.rows]
+    assert marks[:5] == ["0 †", "19 †", "20", "900", "1,500"]
+    assert report.rows[0].cells[0] == ("–", "–", "–")
+    assert report.small
+    assert not build_report([make_run("large", support=[20] * 10)]).small
+
+
+def test_means_are_never_marked(make_run):
+    report = build_report([make_run(support=(1,) * 10)])
+    assert [row.marked_support(0) for row in report.rows[10:]] == ["10", "10"]
+
+
+def test_seeds_give_mean_and_sample_deviation(make_run):
+    runs = [make_run("a", seed, errors=0.1 * seed) for seed in range(3)]
+    report = build_report([*runs, make_run("b")])
+    accuracies = [run.summary["valid"]["accuracy"] for run in runs]
+    (seed_mean,) = report.seed_means
+    centre = mean(accuracies)
+    assert (seed_mean.name, seed_mean.seeds) == ("a", 3)
+    assert seed_mean.mean == pytest.approx(centre)
+    variance = sum((value - centre) ** 2 for value in accuracies) / 2
+    assert seed_mean.deviation == pytest.approx(variance**0.5)
+    assert f"{100 * centre:.2f} ± {100 * variance**0.5:.2f} %" in str(seed_mean)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"fingerprint": "another"},
+        {"data": {"split": {"seed": 1}}},
+        {"data": {"split": {"fraction": 0.8}}},
+        {"data": {"split": {"method": "ordered"}}},
+        {"support": (6, 42, 103, 200, 318, 423, 619, 887, 1063, 1346)},
+    ],
+)
+def test_different_validation_images_are_noticed(make_run, other):
+    report = build_report([make_run("a"), make_run("b", **other)])
+    assert not report.same_images
+    (warning,) = report.warnings
+    assert "validated on different images" in warning
+    assert "a on 5,007 generated images" in warning
+
+
+def test_same_validation_images_are_recognised(make_run):
+    assert build_report([make_run("a"), make_run("b", errors=0.2)]).same_images
+    ordered = [
+        make_run(name, data={"split": {"method": "ordered", "seed": seed}})
+        for name, seed in [("c", 0), ("d", 1)]
+    ]
+    report = build_report(ordered)
+    assert report.same_images  # the seed has no part in an ordered split
+    assert report.warnings == []
+
+
+def test_warning_names_each_validation_set_once(make_run):
+    runs = [make_run("a", 0), make_run("a", 1), make_run("b", fingerprint="other")]
+    (warning,) = build_report(runs).warnings
+    assert "a/seed-0, a/seed-1 on 5,007" in warning
+    assert warning.count("1a2b3c4d") == 1
+
+
+def test_seeds_with_other_settings_are_named(make_run):
+    runs = [make_run("a", 0), make_run("a", 1, resize=64, train={"epochs": 3})]
+    (warning,) = build_report(runs).warnings
+    assert warning == "the runs of a differ in more than the seed: resize, train.epochs"
+    alike = [make_run("b", 0), make_run("b", 1, compute={"device": "cpu"})]
+    assert build_report(alike).warnings == []
+
+
+def test_unfinished_run_is_reported_with_a_note(make_run):
+    report = build_report([make_run(finished=False, epochs=4)])
+    (warning,) = report.warnings
+    assert "not finished" in warning
+    assert "first 4 of 30 epochs" in warning
+    assert report.entries[0].progress == "4 of 4"
+
+
+def test_no_run_is_refused():
+    with pytest.raises(InputError, match="at least one run"):
+        build_report([])
+
+
+def test_model_in_words(make_run):
+    model = {"architecture": "mobilenet_v2", "size": 1.0}
+    run = make_run(model=model, resize=64, augment="paper")
+    assert describe_model(run.experiment) == (
+        "mobilenet_v2 1, 64 px, augmentation paper, pretrained none"
+    )
+    plain = make_run("p", model={"architecture": "simple_cnn"}, augment={"zoom": {"magnitude": 1}})
+    assert describe_model(plain.experiment).startswith("simple_cnn, 128 px, augmentation of its")
+
+
+def test_numbers_in_words():
+    assert percent(495 / 505) == "98.02 %"
+    assert percent_interval((0.9, 1.0)) == "90.00–100.00 %"
