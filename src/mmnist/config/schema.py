@@ -16,8 +16,8 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 #: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
 SIZES: dict[str, tuple[int | float, ...]] = {
@@ -35,8 +35,17 @@ class Section(BaseModel):
     """A mapping of a configuration file: unknown keys are refused, values are not coerced."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
+
+
+def at(path: list[str], cause: str) -> PydanticCustomError:
+    """The error that the value at `path`, seen from the one that is validated, is wrong."""
+    return PydanticCustomError("at", "{cause}", {"cause": cause, "path": path})
 
 
 class SplitSettings(Section):
@@ -47,7 +56,7 @@ class SplitSettings(Section):
     int(n * fraction) images of each class by Id train and the rest validate."""
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the images that train; the rest validate."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of the stratified split. It is not the seed of the run, so that runs with different
     seeds are judged on the same images."""
 
@@ -70,7 +79,13 @@ class ModelSettings(Section):
     ] = "resnet"
     """Family of networks; all but `simple_cnn` (the paper's two-layer benchmark) are
     torchvision's."""
-    size: Annotated[int | float | None, Field(validate_default=True)] = None
+    size: Annotated[
+        int | float | None,
+        Field(
+            validate_default=True,
+            json_schema_extra={"enum": [*sorted(set().union(*SIZES.values())), None]},
+        ),
+    ] = None
     """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
     shufflenet_v2 0.5 1.0 1.5 2.0; none for simple_cnn."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
@@ -86,13 +101,11 @@ class ModelSettings(Section):
         allowed = SIZES[architecture]
         if not allowed:
             if size is not None:
-                raise ValueError(f"{architecture} comes in one size: leave the key out")
+                raise ValueError(f"{architecture} comes in one size: leave size out, or null")
             return None
         if size not in allowed:
-            given = "is missing" if size is None else f"{size} does not exist"
-            raise ValueError(
-                f"size of {architecture} {given}; allowed: {', '.join(map(str, allowed))}"
-            )
+            given = "is missing" if size is None else f"{size} is not a size of {architecture}"
+            raise ValueError(f"{given}; allowed for {architecture}: {', '.join(map(str, allowed))}")
         return next(value for value in allowed if value == size)
 
 
@@ -112,11 +125,16 @@ def _transform(limit: float, strictly: bool = False) -> Any:
         if settings is not None:
             too_large = settings.magnitude >= limit if strictly else settings.magnitude > limit
             if too_large:
-                bound = f"less than {limit:g}" if strictly else f"at most {limit:g}"
-                raise ValueError(f"magnitude must be {bound}, not {settings.magnitude:g}")
+                allowed = f"below {limit:g}" if strictly else f"at most {limit:g}"
+                raise at(["magnitude"], f"must be {allowed}, not {settings.magnitude:g}")
         return settings
 
-    return Annotated[TransformSettings | None, AfterValidator(within)]
+    bound = {"exclusiveMaximum" if strictly else "maximum": limit}
+    return Annotated[
+        TransformSettings | None,
+        AfterValidator(within),
+        Field(json_schema_extra={"properties": {"magnitude": bound}}),
+    ]
 
 
 class AugmentSettings(Section):
@@ -170,10 +188,13 @@ PAPER_AUGMENTATION = AugmentSettings(
 )
 
 
+ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
+
+
 class ScheduleSettings(Section):
     """How the learning rate changes over the epochs."""
 
-    name: Literal["constant", "step", "one_cycle", "cosine"] = "step"
+    name: ScheduleName = "step"
     """`constant`; `step` (the paper's: times `gamma` every `step_size` epochs); `one_cycle` (up,
     then down to nothing, momentum the other way); `cosine` (down to nothing)."""
     step_size: Annotated[int, Field(ge=1)] = 7
@@ -182,6 +203,20 @@ class ScheduleSettings(Section):
     """Factor at each step (`step` only)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """Share of the training in which the rate rises (`one_cycle` only)."""
+
+    @field_validator("step_size", "gamma", "warmup")
+    @classmethod
+    def _has_an_effect(cls, value: Any, info: ValidationInfo) -> Any:
+        user = "one_cycle" if info.field_name == "warmup" else "step"
+        name = info.data.get("name", user)
+        # The default is let pass, so that a configuration can be written out with all its keys.
+        if name != user and value != cls.model_fields[str(info.field_name)].default:
+            raise ValueError(
+                f"has no effect: the schedule is {name}, and only {user} uses it; leave it out, or "
+                "give the schedule as a word (schedule: "
+                f"{name}), which replaces the mapping of the file that is extended"
+            )
+        return value
 
 
 class UnfreezingSettings(Section):
@@ -192,6 +227,13 @@ class UnfreezingSettings(Section):
     then all; `gradual`: one more group of layers every `epochs` epochs, the last one first."""
     epochs: Annotated[int, Field(ge=1)] = 1
     """Epochs before the next layers are unfrozen."""
+
+    @field_validator("epochs")
+    @classmethod
+    def _has_an_effect(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("mode") == "none" and value != 1:
+            raise ValueError("has no effect: mode is none; set mode to frozen or gradual")
+        return value
 
 
 def _named(value: Any) -> Any:
@@ -210,13 +252,16 @@ class TrainSettings(Section):
     """Batches whose gradients are averaged for one step of the optimiser."""
     optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     """torch.optim's Adam, AdamW or SGD."""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate; the highest one where the schedule changes it."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of SGD, and the first beta of Adam and AdamW."""
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Weight decay: L2 for adam and sgd, decoupled for adamw."""
-    schedule: Annotated[ScheduleSettings, BeforeValidator(_named)] = ScheduleSettings()
+    schedule: Annotated[
+        ScheduleSettings,
+        BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
+    ] = ScheduleSettings()
     """How the learning rate changes; a mapping, or just its name."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target probability that is spread over all classes."""
@@ -256,7 +301,7 @@ def _augment_kind(value: Any) -> str:
 class Experiment(Section):
     """One experiment: everything that decides the result of a run."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """Name of the run folder, `runs/<name>`; the configuration file's name if left out."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of initial weights, order of images, augmentation and dropout."""
@@ -281,15 +326,20 @@ class Experiment(Section):
     compute: ComputeSettings = ComputeSettings()
     """How it is computed."""
 
-    @model_validator(mode="after")
-    def _unfreezing_needs_pretraining(self) -> "Experiment":
-        mode = self.train.unfreezing.mode
-        if mode != "none" and self.model.pretrained == "none":
-            raise ValueError(
-                f"train.unfreezing.mode is {mode}, but model.pretrained is none: a frozen network "
-                "with random weights cannot learn; set model.pretrained or drop train.unfreezing"
+    @field_validator("train")
+    @classmethod
+    def _unfreezing_needs_pretraining(
+        cls, train: TrainSettings, info: ValidationInfo
+    ) -> TrainSettings:
+        model = info.data.get("model")  # absent where it was wrong itself
+        mode = train.unfreezing.mode
+        if mode != "none" and model is not None and model.pretrained == "none":
+            raise at(
+                ["unfreezing", "mode"],
+                f"{mode} wants pretrained weights, but model.pretrained is none: a frozen network "
+                "with random weights cannot learn; set model.pretrained, or drop train.unfreezing",
             )
-        return self
+        return train
 
     @property
     def augmentation(self) -> AugmentSettings:

@@ -1,0 +1,83 @@
+"""`mmnist config`: look at configuration files before anything is trained."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Show, check and document configuration files.")
+
+
+class Format(StrEnum):
+    """Forms of the documentation of all keys."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+@app.command()
+def show(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    overrides: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=5; repeatable."
+        ),
+    ] = [],  # noqa: B006 - typer wants the value itself
+) -> None:
+    """Print a configuration with all its keys, and where each value comes from.
+
+    The output is a configuration itself.
+    """
+    from mmnist.config.loading import dump_with_origins, load_with_origins
+
+    typer.echo(dump_with_origins(load_with_origins(config, overrides)), nl=False)
+
+
+@app.command()
+def check(
+    configs: Annotated[
+        list[Path],
+        typer.Argument(metavar="CONFIG...", help="YAML files, or folders of them."),
+    ],
+) -> None:
+    """Check configuration files, and show all errors of each with file, line and key.
+
+    Ends with exit code 2 if any file is wrong.
+    """
+    from mmnist.config.loading import configuration_files, load_all
+    from mmnist.errors import InputError
+
+    results = load_all(configuration_files(configs))
+    wrong = [result for result in results.values() if isinstance(result, InputError)]
+    for path, result in results.items():
+        if isinstance(result, InputError):
+            typer.echo(result, err=True)
+        else:
+            typer.echo(f"{path}: ok")
+    if wrong:
+        raise InputError(f"{len(wrong)} of {len(results)} configurations cannot be used")
+
+
+@app.command()
+def schema(
+    format: Annotated[
+        Format,
+        typer.Option("--format", "-f", help="JSON Schema for editors, or a page for people."),
+    ] = Format.JSON,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
+    ] = None,
+) -> None:
+    """Print every key of a configuration with its explanation, type, bounds and default."""
+    from mmnist.config.json_schema import file_schema_text
+    from mmnist.config.reference import reference
+    from mmnist.files import write_text
+
+    text = file_schema_text() if format is Format.JSON else reference()
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)

@@ -1,0 +1,196 @@
+"""A configuration file, the files it extends and the `--set` arguments, merged into one mapping."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmnist.config.keys import all_keys
+from mmnist.config.messages import described
+from mmnist.config.origin import ConfigError, KeyPath, Located, Origin, Problem, dotted
+from mmnist.config.yaml_source import Document, parse_value, parse_yaml
+
+#: Larger files are no configurations.
+MAX_BYTES = 256 * 1024
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+_SCHEDULE: KeyPath = ("train", "schedule")
+
+
+def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Everything that `path`, the files it extends and `overrides` say, the later ones winning.
+
+    Args:
+        path: a configuration file.
+        overrides: `--set` arguments, `a.b=value`.
+
+    Raises:
+        ConfigError: a file or an override cannot be read.
+    """
+    layers, problems = _read_chain(path)
+    root = layers[0]
+    for layer in layers[1:]:
+        root = merge(root, layer)
+    unusable: list[Problem] = []
+    for text in overrides:
+        try:
+            root = _override(root, text)
+        except ConfigError as error:
+            unusable += error.problems
+    return Document(_with_schedule_expanded(root), (*problems, *unusable))
+
+
+def merge(parent: Located, child: Located, path: KeyPath = ()) -> Located:
+    """`child` laid over `parent`: mappings are merged key by key, all else is replaced.
+
+    A schedule given as a word is the mapping of its name, so that one of its other keys can be
+    added to it.
+    """
+    if not isinstance(child.value, dict):
+        return child
+    parent = _expanded(parent, path)
+    if not isinstance(parent.value, dict):
+        return child
+    entries = dict(parent.value)
+    for key, value in child.value.items():
+        entries[key] = merge(entries[key], value, (*path, key)) if key in entries else value
+    return Located(entries, child.origin)
+
+
+def _expanded(value: Located, path: KeyPath) -> Located:
+    if path == _SCHEDULE and isinstance(value.value, str):
+        return Located({"name": value}, value.origin)
+    return value
+
+
+def _with_schedule_expanded(root: Located) -> Located:
+    """`root` with the short form of a schedule written out, so that all values have their key."""
+    schedule, train = root.find(_SCHEDULE), root.find(_SCHEDULE[:1])
+    if schedule is None or train is None:
+        return root
+    expanded = Located({"schedule": _expanded(schedule, _SCHEDULE)}, train.origin)
+    return merge(root, Located({"train": expanded}, root.origin))
+
+
+def _read_chain(path: Path) -> tuple[list[Located], list[Problem]]:
+    """The mappings of `path` and of all files that it extends, the most basic first."""
+    layers: list[Located] = []
+    problems: list[Problem] = []
+    seen: list[Path] = []
+    origin = None
+    while True:
+        document = _read(path, origin)
+        problems += document.problems
+        entries = dict(document.root.value)  # type: ignore[arg-type]  # parse_yaml: a mapping
+        extends = entries.pop("extends", None)
+        if seen:
+            # A name is that of one run folder; two configurations must not share it by chance.
+            entries.pop("name", None)
+        layers.insert(0, Located(entries, document.root.origin))
+        if extends is None:
+            return layers, problems
+        seen.append(path)
+        path, origin = _base(extends, path), extends.origin
+        if os.path.realpath(path) in map(os.path.realpath, seen):
+            circle = " → ".join(map(display, [*seen, path]))
+            raise ConfigError([Problem(origin, ("extends",), f"goes in a circle: {circle}")])
+
+
+def _base(extends: Located, path: Path) -> Path:
+    if not isinstance(extends.value, str) or not extends.value or not extends.value.isprintable():
+        cause = "wanted the path of one configuration file, relative to this one"
+        raise ConfigError([Problem(extends.origin, ("extends",), cause)])
+    return path.parent / extends.value
+
+
+def _read(path: Path, extended_at: Origin | None) -> Document:
+    """The document in the file `path`, which the user or the file at `extended_at` asked for."""
+    try:
+        content = _content(path)
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        cause = "is not UTF-8 text; save it as UTF-8 (is it a YAML file at all?)"
+        raise ConfigError([Problem(Origin(display(path), line), (), cause)]) from None
+    except (OSError, ValueError) as error:
+        cause = str(error) if isinstance(error, _UnusableFileError) else _system_cause(error)
+        if extended_at is None:
+            raise ConfigError([Problem(Origin(display(path)), (), cause)]) from None
+        cause = f"{display(path)}: {cause}"
+        raise ConfigError([Problem(extended_at, ("extends",), cause)]) from None
+    return parse_yaml(text, display(path))
+
+
+class _UnusableFileError(OSError):
+    """Why a path cannot be a configuration file, in plain words."""
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise _UnusableFileError("is a folder; name a configuration file in it")
+    if not path.exists():
+        raise _UnusableFileError(f"no such file{_suggestion(path)}")
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise _UnusableFileError(f"is larger than {MAX_BYTES // 1024} KiB: not a configuration")
+    return content
+
+
+def _system_cause(error: Exception) -> str:
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def _suggestion(path: Path) -> str:
+    """`; did you mean …?` from the configuration files beside `path` and those in configs/."""
+    if not path.parent.is_dir():
+        return f"; there is no folder {display(path.parent)} either"
+    beside = {file.name: file for file in path.parent.iterdir() if file.suffix in YAML_SUFFIXES}
+    close = difflib.get_close_matches(path.name, beside, n=1)
+    close += [path.name + suffix for suffix in YAML_SUFFIXES if path.name + suffix in beside]
+    found = [beside[name] for name in close]
+    if not found:
+        found = [
+            file
+            for file in sorted(Path("configs").rglob("*"))
+            if file.suffix in YAML_SUFFIXES and path.name in (file.name, file.stem)
+        ]
+    return f"; did you mean {display(found[0])!r}?" if found else ""
+
+
+def display(path: Path) -> str:
+    """The path as messages show it: as the user named it, without detours through `..`."""
+    text = os.path.normpath(path)
+    return text if text.isprintable() else repr(text)
+
+
+def _override(root: Located, text: str) -> Located:
+    """`root` with one `--set` argument laid over it."""
+    origin = Origin(f"--set {text if text.isprintable() else repr(text)}")
+    key, equals, value_text = text.partition("=")
+    path = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(path):
+        cause = "wanted key=value, such as train.epochs=10"
+        raise ConfigError([Problem(origin, (), cause)])
+    _check_reachable(root, path, origin)
+    value = parse_value(value_text, origin)
+    for part in reversed(path):
+        value = Located({part: value}, origin)
+    return merge(root, value)
+
+
+def _check_reachable(root: Located, path: KeyPath, origin: Origin) -> None:
+    """A key can be set only in a mapping; elsewhere merging would drop what stands there."""
+    current = root
+    for depth, key in enumerate(path):
+        current = _expanded(current, path[:depth])
+        if not isinstance(current.value, dict):
+            outer = dotted(path[:depth])
+            cause = f"{outer} is {described(current.plain())} ({current.origin}): it has no keys"
+            if path in all_keys():
+                cause += f"; set {outer} as a whole: --set '{outer}={{{key}: …}}'"
+            raise ConfigError([Problem(origin, path, cause)])
+        if key not in current.value:
+            return
+        current = current.value[key]

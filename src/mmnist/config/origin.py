@@ -1,0 +1,82 @@
+"""Where a value of a configuration was given, and what is wrong with it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mmnist.errors import InputError
+
+#: A key of a configuration from the top down: ("train", "schedule", "name").
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where something was given: a file (as the user named it) or a `--set` argument.
+
+    `line` and `column` count from 1; 0 means that the place in the source is unknown.
+    """
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
+
+
+@dataclass(frozen=True)
+class Located:
+    """A value of a configuration, and where it was given (in a mapping: where its key stands)."""
+
+    value: "dict[str, Located] | list[Located] | str | int | float | bool | None"
+    origin: Origin
+
+    def plain(self) -> Any:
+        """The value alone: plain mappings, lists and scalars."""
+        if isinstance(self.value, dict):
+            return {key: item.plain() for key, item in self.value.items()}
+        if isinstance(self.value, list):
+            return [item.plain() for item in self.value]
+        return self.value
+
+    def find(self, path: KeyPath) -> "Located | None":
+        """The value at `path` below this one; None where there is none."""
+        current = self
+        for key in path:
+            if not isinstance(current.value, dict) or key not in current.value:
+                return None
+            current = current.value[key]
+        return current
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a configuration: where, which key (empty: no key in particular), why."""
+
+    origin: Origin
+    path: KeyPath
+    cause: str
+
+    def __str__(self) -> str:
+        parts = [str(self.origin), dotted(self.path), self.cause]
+        return ": ".join(part for part in parts if part)
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used; the message has one line for each of its problems."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=_place))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    """Files in alphabetical order and by line; what has no line comes first, in the order given."""
+    origin = problem.origin
+    return (origin.source, origin.line, origin.column) if origin.line else ("", 0, 0)
+
+
+def dotted(path: KeyPath) -> str:
+    """`train.schedule.name`; keys with unprintable characters are quoted."""
+    return ".".join(key if key.isprintable() else repr(key) for key in path)

@@ -1,0 +1,112 @@
+import ast
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from mmnist.config import schema
+from mmnist.config.schema import (
+    PAPER_AUGMENTATION,
+    SIZES,
+    AugmentSettings,
+    Experiment,
+    ModelSettings,
+    ScheduleSettings,
+    UnfreezingSettings,
+)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size"),
+    [(name, size) for name, sizes in SIZES.items() for size in sizes or [None]],
+)
+def test_every_size_is_admitted(architecture: str, size: float | None) -> None:
+    settings = ModelSettings.model_validate({"architecture": architecture, "size": size})
+    assert settings.size == size
+    assert type(settings.size) is type(size)
+
+
+def test_sizes_are_those_of_the_paper_and_of_torchvision() -> None:
+    assert SIZES == {
+        "resnet": (18, 34, 50, 101, 152),
+        "wide_resnet": (50, 101),
+        "mobilenet_v2": (1.0,),
+        "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
+        "simple_cnn": (),
+    }
+
+
+def test_a_whole_number_can_stand_for_a_width() -> None:
+    size = ModelSettings.model_validate({"architecture": "shufflenet_v2", "size": 2}).size
+    assert (size, type(size)) == (2.0, float)
+
+
+def test_defaults_are_the_papers_settings() -> None:
+    experiment = Experiment.model_validate({"name": "x", "model": {"size": 18}})
+    train = experiment.train
+    assert (train.optimiser, train.learning_rate, train.momentum) == ("adam", 1e-3, 0.9)
+    assert (train.batch_size, train.epochs) == (256, 30)
+    schedule = train.schedule
+    assert (schedule.name, schedule.step_size, schedule.gamma) == ("step", 7, 0.1)
+    assert (experiment.resize, experiment.normalisation) == (128, "unit")
+    assert experiment.data.split.fraction == 0.9
+
+
+def test_the_papers_augmentation() -> None:
+    """fastai v1's get_transforms with p_affine = p_lighting = 0.75, and five more with 0.2."""
+    given = {
+        name: (settings["magnitude"], settings["probability"])
+        for name, settings in PAPER_AUGMENTATION.model_dump().items()
+        if settings["probability"] != 0.2
+    }
+    assert given == {
+        "symmetric_warp": (0.2, 0.75),
+        "rotate": (25.0, 0.75),
+        "zoom": (0.1, 0.75),
+        "brightness": (0.2, 0.75),
+        "contrast": (0.2, 0.75),
+    }
+    experiment = Experiment.model_validate({"name": "x", "model": {"size": 18}, "augment": "paper"})
+    assert experiment.augmentation == PAPER_AUGMENTATION
+    none = experiment.model_copy(update={"augment": "none"})
+    assert none.augmentation == AugmentSettings()
+
+
+def test_settings_without_effect_are_refused_unless_they_are_defaults() -> None:
+    assert ScheduleSettings(name="cosine", step_size=7, gamma=0.1, warmup=0.25)
+    assert ScheduleSettings(name="one_cycle", warmup=0.5)
+    with pytest.raises(ValidationError, match="only one_cycle uses it"):
+        ScheduleSettings(name="step", warmup=0.5)
+    assert UnfreezingSettings(mode="frozen", epochs=3)
+    with pytest.raises(ValidationError, match="mode is none"):
+        UnfreezingSettings(epochs=3)
+
+
+def test_experiments_cannot_be_changed() -> None:
+    experiment = Experiment.model_validate({"name": "x", "model": {"size": 18}})
+    with pytest.raises(ValidationError, match="frozen"):
+        experiment.seed = 3  # type: ignore[misc]
+
+
+def test_every_key_has_an_explanation() -> None:
+    for section in schema.Section.__subclasses__():
+        if section.__module__ != schema.__name__:
+            continue
+        for name, field in section.model_fields.items():
+            assert field.description, f"{section.__name__}.{name}"
+            assert field.description.strip().endswith("."), f"{section.__name__}.{name}"
+
+
+def test_configuration_imports_nothing_heavy() -> None:
+    """So that `mmnist config check` answers at once."""
+    allowed = {"difflib", "collections", "dataclasses", "functools", "json", "os", "pathlib", "re"}
+    allowed |= {"typing", "yaml", "pydantic", "pydantic_core", "mmnist"}
+    for path in Path(schema.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
+                if name.startswith("mmnist"):
+                    assert name.startswith(("mmnist.config", "mmnist.errors")), path.name
