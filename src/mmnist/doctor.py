@@ -1,6 +1,5 @@
 """Is this machine fit, and what will be slow: a line for each thing that matters."""
 
-import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import torch
 from mmnist.config.schema import ComputeSettings
 from mmnist.data.store import open_store
 from mmnist.errors import MmnistError
+from mmnist.machine import usable_cores
 from mmnist.pipeline.device import choose_hardware, cpu_has_bf16
 
 #: A full data set takes 1 GB, the runs of the paper some more.
@@ -38,7 +38,7 @@ def examine(data: Path, runs: Path) -> Iterator[Check]:
     yield _guarded("torchvision", _torchvision)
     yield _device()
     yield _bf16()
-    threads, cores = torch.get_num_threads(), len(_usable_cores())
+    threads, cores = torch.get_num_threads(), usable_cores()
     if threads < cores:
         finding = f"{threads} of {cores} cores; unset OMP_NUM_THREADS to use all"
         yield Check("threads", "slow", finding)
@@ -46,12 +46,6 @@ def examine(data: Path, runs: Path) -> Iterator[Check]:
         yield Check("threads", "ok", f"{threads} for {cores} cores")
     yield _guarded("data", lambda: _data(data))
     yield _disk(runs)
-
-
-def _usable_cores() -> set[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
 
 
 def _guarded(subject: str, check: Callable[[], Check]) -> Check:

@@ -1,6 +1,5 @@
 """`mmnist data`: make, import and look at data sets."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mmnist.config.schema import SplitSettings
-    from mmnist.data.store import Store
+    from mmnist.data.store import Part, Store
 
 DEFAULT_PATH = Path("data/modified-mnist")
 
@@ -21,6 +20,13 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the data set is written.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a data set that is there already.")]
+
+
+class PartName(StrEnum):
+    """The two parts of a data set."""
+
+    TRAIN = "train"
+    TEST = "test"
 
 
 class Labels(StrEnum):
@@ -60,6 +66,7 @@ def make(
     """Draw a data set in the competition's style from real handwritten digits."""
     from mmnist.data.digits import load_digits
     from mmnist.data.generate import make_dataset
+    from mmnist.machine import usable_cores
     from mmnist.terminal import progress_bar
 
     pools = load_digits(digits)
@@ -71,7 +78,7 @@ def make(
             seed=seed,
             digits=pools,
             labels=labels.value,
-            workers=_usable_cores() if workers is None else workers,
+            workers=usable_cores() if workers is None else workers,
             overwrite=force,
             progress=advance,
         )
@@ -136,10 +143,73 @@ def info(
     console.print(_label_table(store, split_counts))
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+@app.command()
+def show(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PATH",
+            help=f"A data set; default: the configuration's, or {DEFAULT_PATH}.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The picture to write.")
+    ] = Path("grid.png"),
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show what the augmentation of this configuration does: a row for each image, "
+            "first as it is, then random versions.",
+        ),
+    ] = None,
+    part: Annotated[PartName, typer.Option(help="Which images.")] = PartName.TRAIN,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of images.")] = 40,
+    first: Annotated[int, typer.Option(min=0, help="Id of the first image.")] = 0,
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Images in a row.")] = 8,
+) -> None:
+    """Draw images with their labels, or what augmentation makes of them."""
+    from mmnist.data.store import open_store
+    from mmnist.errors import InputError
+    from mmnist.report.grid import labelled_grid
+    from mmnist.terminal import console
+
+    if output.suffix.lower() != ".png":
+        raise InputError(f"--output {output}: the picture is a PNG; let the name end in .png")
+    experiment = None
+    if config is not None:
+        from mmnist.config.loading import load_experiment
+
+        experiment = load_experiment(config)
+    store = open_store(path or (DEFAULT_PATH if experiment is None else experiment.data.path))
+    if first >= store.count(part.value):
+        raise InputError(
+            f"--first {first}: {store.path} has the {part.value} images 0 to "
+            f"{store.count(part.value) - 1}"
+        )
+    if experiment is not None:
+        count = max(count // columns, 1)
+    images = store.images(part.value)[first : first + count]
+    captions = _captions(store, part.value, first, len(images))
+    if experiment is not None:
+        from mmnist.pipeline.preview import augmented_versions
+
+        shown = augmented_versions(experiment, images, columns - 1)
+        images = shown.reshape(-1, *shown.shape[2:])
+        captions = [text for caption in captions for text in [caption] + [""] * (columns - 1)]
+    labelled_grid(images, captions, columns, output)
+    console.print(f"{len(images)} images: {output}", markup=False, soft_wrap=True)
+
+
+def _captions(store: "Store", part: "Part", first: int, count: int) -> list[str]:
+    """Id and label of each image, with the three digits where they are known."""
+    labels, digits = store.labels(part), store.digits(part)
+    captions = []
+    for i in range(first, first + count):
+        label = "" if labels is None else f": {labels[i]}"
+        three = "" if digits is None else f"  ({' '.join(map(str, digits[i]))})"
+        captions.append(f"{i}{label}{three}")
+    return captions
 
 
 def _print_summary(store: "Store", output: Path) -> None:

@@ -1,0 +1,110 @@
+"""`mmnist predict` as a user runs it; the CSV is checked by itself."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import easy_images
+
+from mmnist.runs import Run
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path) -> Run:
+    path = tmp_path / "runs" / "tiny" / "seed-0"
+    shutil.copytree(tiny_run.path, path)
+    return Run(path)
+
+
+def test_submission_for_the_test_images(mmnist, run, tmp_path):
+    done = mmnist("predict", "tiny", "--probabilities", "p.csv")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(run.submission_file)
+    assert list(table) == ["Id", "Label"]
+    assert table["Id"].tolist() == list(range(60))
+    expected = np.arange(60) % 10  # the labels of the easy test images
+    accuracy = (table["Label"] == expected).mean()
+    assert accuracy >= 0.9
+    assert f"{accuracy:.2%}" in done.stdout
+    assert "95 % interval" in done.stdout
+    assert "generated test images" in done.stdout
+    probabilities = pd.read_csv(tmp_path / "p.csv", index_col="Id").to_numpy()
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-4)
+    np.testing.assert_array_equal(probabilities.argmax(1), table["Label"])
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "pickle", "folder"])
+def test_images_of_the_users_own(mmnist, run, tmp_path, kind):
+    labels = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
+    images = easy_images(labels, seed=5)
+    path = tmp_path / f"images.{kind}"
+    if kind == "npy":
+        np.save(path, images)
+    elif kind == "npz":
+        np.savez(path, images=images)
+    elif kind == "pickle":
+        pd.to_pickle(images.astype(np.float32), path)
+    else:
+        from PIL import Image
+
+        path.mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(path / f"{i}.png")  # 10 comes after 9, not after 1
+    done = mmnist("predict", "tiny", "--input", path, "--output", "labels.csv")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "labels.csv")
+    assert (table["Label"].to_numpy() == labels).sum() >= 9
+    assert "accuracy" not in done.stdout
+
+
+def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
+    from mmnist.training.train import train
+
+    train(tiny(seed=1), tmp_path / "runs")
+    for name in ("seed-0", "seed-1"):
+        done = mmnist("predict", f"runs/tiny/{name}", "--probabilities", f"{name}.npy")
+        assert done.returncode == 0, done.stderr
+    done = mmnist("predict", "tiny", "--probabilities", "both.npy")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "tiny" / "submission.csv").is_file()
+    one, other, both = (np.load(tmp_path / f"{n}.npy") for n in ("seed-0", "seed-1", "both"))
+    assert not np.allclose(one, other)
+    np.testing.assert_allclose(both, (one + other) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no run here; runs in runs: tiny"),
+        (["tiny", "--input", "missing.npy", "--output", "x.csv"], "missing.npy"),
+        (["tiny", "--input", "wrong.npy", "--output", "x.csv"], "wrong.npy"),
+        (["tiny", "--input", "text.npy", "--output", "x.csv"], "text.npy"),
+        (["tiny", "--input", "evil.pickle", "--output", "x.csv"], "refused to load"),
+        (["tiny", "--input", "wrong.npy"], "--input needs --output"),
+        (["tiny", "--probabilities", "p.xlsx"], "must end in .csv or .npy"),
+        (["tiny", "--device", "tpu"], "allowed: auto, cpu, cuda"),
+        (["weightless"], "has no weights yet"),
+    ],
+)
+def test_bad_input(mmnist, run, tmp_path, arguments, message):
+    np.save(tmp_path / "wrong.npy", np.zeros((3, 28, 28), np.uint8))
+    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "evil.pickle").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
+    weightless = tmp_path / "runs" / "weightless" / "seed-0"
+    weightless.mkdir(parents=True)
+    shutil.copy(run.config_file, weightless)
+    done = mmnist("predict", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.csv").exists()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_network_are_refused(mmnist, run):
+    text = run.config_file.read_text().replace("size: 0.5", "size: 1.0")
+    run.config_file.write_text(text)
+    done = mmnist("predict", "tiny")
+    assert done.returncode == 2
+    assert "does not fit" in done.stderr

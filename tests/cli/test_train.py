@@ -1,0 +1,101 @@
+"""`mmnist train` as a user runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mmnist.config.loading import dump_experiment
+from mmnist.runs import Run
+
+
+@pytest.fixture
+def config(tiny, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_experiment(tiny(train={"epochs": 1})), encoding="utf-8")
+    return path
+
+
+def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
+    done = mmnist("train", config, "--seeds", 2, "--set", "train.learning_rate=1e-3")
+    assert done.returncode == 0, done.stderr
+    runs = [Run(tmp_path / "runs" / "tiny" / f"seed-{seed}") for seed in (0, 1)]
+    assert all(run.finished for run in runs)
+    assert runs[1].experiment.seed == 1
+    assert runs[0].experiment.train.learning_rate == 1e-3
+    assert "--seeds 2 --set train.learning_rate=1e-3" in runs[0].environment["command"]
+    assert done.stdout.count("epoch  1/1") == 2
+
+    again = mmnist("train", config, "--set", "train.learning_rate=1e-3")
+    assert again.returncode == 2
+    assert "holds a run already (finished)" in again.stderr
+
+    resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
+    assert resumed.returncode == 0
+    assert "epoch" not in resumed.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
+    path = tmp_path / "long.yaml"
+    path.write_text(dump_experiment(tiny(name="long", train={"epochs": 500})), encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmnist", "train", str(path)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run = Run(tmp_path / "runs" / "long" / "seed-0")
+    deadline = time.monotonic() + 120
+    while not run.metrics_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted: saved at epoch" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    assert run.checkpoint_file.is_file()
+    epochs = len(run.metrics)
+
+    # The resumed run goes on; it is stopped again as soon as it has come further.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmnist", "train", str(path), "--resume"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"resumed at epoch {epochs + 1}" in lines[1]
+    assert f"epoch {epochs + 1:>2}/500" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml"),
+        (["{config}", "--set", "train.epochs=0"], "--set train.epochs=0"),
+        (["{config}", "--set", "train.epoch=3"], "did you mean 'epochs'"),
+        (["{config}", "--set", "epochs"], "--set"),
+        (["{config}", "--device", "tpu"], "allowed: auto, cpu or cuda"),
+        (["{config}", "--resume", "--force"], "give one of the two"),
+        (["{config}", "{config}"], "same name and seed: tiny/seed-0"),
+        (["{config}", "--set", "data.path=missing"], "no data set at missing"),
+        (["{config}", "--set", "model.pretrained=missing.pth"], "there is no file missing.pth"),
+        (["{config}", "--set", "data.split.fraction=0.9999"], "data.split"),
+    ],
+)
+def test_bad_input(mmnist, config, tmp_path, arguments, message):
+    done = mmnist("train", *(each.format(config=config) for each in arguments))
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("runs/*/*/metrics.csv"))

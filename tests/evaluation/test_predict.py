@@ -1,0 +1,49 @@
+"""Predictions and the files they are written to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmnist.data.store import open_store
+from mmnist.errors import InputError
+from mmnist.evaluation.predict import (
+    average_probabilities,
+    predict_probabilities,
+    write_probabilities,
+    write_submission,
+)
+
+
+def test_predictions_of_the_validation_images_are_those_of_training(tiny_run):
+    index, _, expected = tiny_run.valid_predictions()
+    images = open_store(tiny_run.experiment.data.path).images("train")[index]
+    np.testing.assert_allclose(predict_probabilities(tiny_run, images, "cpu"), expected, atol=1e-5)
+
+
+def test_average():
+    one, other = np.float32([[0.2, 0.8]]), np.float32([[0.6, 0.4]])
+    np.testing.assert_allclose(average_probabilities([one, other]), [[0.4, 0.6]], atol=1e-7)
+
+
+def test_submission_is_kaggles(tmp_path):
+    write_submission(tmp_path / "s.csv", np.array([7, 0, 9]))
+    assert (tmp_path / "s.csv").read_bytes() == b"Id,Label\n0,7\n1,0\n2,9\n"
+
+
+@pytest.mark.parametrize("wrong", [[], [10], [-1], [0.5]])
+def test_what_is_no_digit_is_never_written(tmp_path, wrong):
+    with pytest.raises(ValueError, match="digits from 0 to 9"):
+        write_submission(tmp_path / "s.csv", np.array(wrong))
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_probabilities(tmp_path):
+    probabilities = np.random.default_rng(0).random((3, 10), dtype=np.float32)
+    write_probabilities(tmp_path / "p.npy", probabilities)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), probabilities)
+    write_probabilities(tmp_path / "p.csv", probabilities)
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert list(table) == ["Id", *(f"p{digit}" for digit in range(10))]
+    np.testing.assert_allclose(table.iloc[:, 1:], probabilities, atol=1e-6)
+    with pytest.raises(InputError, match=r"must end in \.csv or \.npy"):
+        write_probabilities(tmp_path / "p.txt", probabilities)

@@ -1,0 +1,94 @@
+"""The floors of the house: imports run downward, start-up is light, names are documented."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "mmnist"
+
+#: Each room with the rooms below that it may stand on.
+BASE = {"errors", "files", "terminal", "machine"}
+FLOORS: dict[str, set[str]] = {
+    "errors": set(),
+    "machine": set(),
+    "terminal": set(),
+    "files": {"errors"},
+    "config": BASE,
+    "data": BASE | {"config", "models.torchvision_import"},
+    "runs": BASE | {"config"},
+    "models": BASE | {"config"},
+    "pipeline": BASE | {"config", "data", "models"},
+    "evaluation": BASE | {"config", "data", "models", "pipeline", "runs"},
+    "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation"},
+    "report": BASE | {"config", "data", "runs", "evaluation.metrics"},
+    "doctor": BASE | {"config", "data", "models", "pipeline"},
+}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """All modules that a file imports, within functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_run_downward(path):
+    name = module_name(path)
+    room = name.split(".")[0]
+    if room in ("", "__main__", "cli"):
+        return  # the roof
+    allowed = {room, *FLOORS[room], "__version__"}
+    for imported in imports_of(path):
+        if imported == "mmnist" or not imported.startswith("mmnist."):
+            continue
+        target = imported.removeprefix("mmnist.")
+        assert any(target == each or target.startswith(each + ".") for each in allowed), (
+            f"{name} imports {imported}"
+        )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_only_pipeline_and_training_import_fastai(path):
+    uses = any(name.split(".")[0] in ("fastai", "fastcore") for name in imports_of(path))
+    assert not uses or module_name(path).split(".")[0] in ("pipeline", "training")
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        ("mmnist.cli", "torch fastai torchvision numpy pandas scipy sklearn matplotlib pydantic"),
+        ("mmnist.config.loading", "torch fastai numpy pandas"),
+        ("mmnist.runs, mmnist.data.store, mmnist.data.generate", "torch fastai"),
+        ("mmnist.data.competition, mmnist.data.image_files, mmnist.data.digits", "torch fastai"),
+        ("mmnist.report.report, mmnist.report.figures, mmnist.report.grid", "torch fastai"),
+    ],
+)
+def test_light_parts_do_not_load_heavy_libraries(modules, unwanted):
+    code = f"import sys, {modules}; print(*(n for n in '{unwanted}'.split() if n in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_files_and_functions_fit(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 350
+    for node in ast.walk(ast.parse(text)):
+        # The commands of the command line are long for their options, not for their logic.
+        if isinstance(node, ast.FunctionDef) and not module_name(path).startswith("cli."):
+            assert node.end_lineno - node.lineno <= 60, f"{node.name} does not fit on a screen"

@@ -1,0 +1,58 @@
+"""The doctor's findings, and that it always reaches the last line."""
+
+import pytest
+import torch
+
+from mmnist import doctor
+
+
+def findings(data, runs) -> dict[str, doctor.Check]:
+    return {check.subject: check for check in doctor.examine(data, runs)}
+
+
+def test_a_sound_data_set(easy_store, tmp_path):
+    found = findings(easy_store, tmp_path)
+    assert list(found)[-1] == "disk"
+    assert found["torch"].finding == torch.__version__
+    assert found["data"].status == "ok"
+    assert "400 + 60 images, generated" in found["data"].finding
+
+
+def test_a_missing_data_set_says_how_to_make_one(tmp_path):
+    check = findings(tmp_path / "none", tmp_path)["data"]
+    assert check.status == "problem"
+    assert "mmnist data make" in check.finding
+
+
+def test_a_changed_data_set_is_found(tmp_path):
+    from conftest import write_easy_store
+
+    path = write_easy_store(tmp_path / "data")
+    file = path / "train_images.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    check = findings(path, tmp_path)["data"]
+    assert check.status == "problem"
+    assert "train_images.npy" in check.finding
+
+
+def test_a_full_disk_is_a_problem(monkeypatch, easy_store, tmp_path):
+    usage = type("usage", (), {"free": 10**8})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)
+    assert findings(easy_store, tmp_path)["disk"].status == "problem"
+
+
+@pytest.mark.parametrize(("threads", "status"), [(1, "slow"), (4, "ok")])
+def test_unused_cores_are_found(monkeypatch, easy_store, tmp_path, threads, status):
+    monkeypatch.setattr(doctor, "usable_cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert findings(easy_store, tmp_path)["threads"].status == status
+
+
+def test_as_a_command(mmnist, easy_store):
+    assert mmnist("doctor", "--data", easy_store).returncode in (0, 1)
+    done = mmnist("doctor", "--data", "nowhere")
+    assert done.returncode == 1
+    assert "no data set at nowhere" in done.stdout
+    assert "disk" in done.stdout

@@ -1,0 +1,32 @@
+"""Files appear whole or not at all."""
+
+import pytest
+
+from mmnist.errors import RunError
+from mmnist.files import replacing, write_text
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail_halfway() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_made(tmp_path):
+    write_text(tmp_path / "new" / "folder" / "a.txt", "ü")
+    assert (tmp_path / "new" / "folder" / "a.txt").read_bytes() == "ü".encode()
+
+
+def test_a_file_in_the_way_is_a_clear_failure(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot write .*a\.txt"):
+        write_text(tmp_path / "file" / "a.txt", "text")

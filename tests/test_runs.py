@@ -1,0 +1,96 @@
+"""The run folder: what is written is read again, and runs are found by what people type."""
+
+import numpy as np
+import pytest
+
+from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
+from mmnist.runs import Run, find_runs, run_of
+
+
+def experiment(name: str = "a", seed: int = 0) -> Experiment:
+    return Experiment.model_validate(
+        {"name": name, "seed": seed, "model": {"architecture": "resnet", "size": 18}}
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, seed in [("a", 0), ("a", 2), ("a", 10), ("b", 0)]:
+        run_of(experiment(name, seed), tmp_path).write_config(experiment(name, seed))
+    return tmp_path
+
+
+def test_experiment_comes_back(root):
+    run = Run(root / "a" / "seed-2")
+    assert run.experiment == experiment("a", 2)
+    assert run.title == "a/seed-2"
+    assert not run.finished
+
+
+@pytest.mark.parametrize(
+    ("arguments", "titles"),
+    [
+        (["a"], ["a/seed-0", "a/seed-2", "a/seed-10"]),
+        (["{root}/a"], ["a/seed-0", "a/seed-2", "a/seed-10"]),
+        (["{root}/a/seed-10"], ["a/seed-10"]),
+        (["a/seed-2", "b"], ["a/seed-2", "b/seed-0"]),
+        (["b", "a/seed-0", "b"], ["b/seed-0", "a/seed-0"]),
+    ],
+)
+def test_runs_are_found_in_order_and_once(root, arguments, titles):
+    found = find_runs([each.format(root=root) for each in arguments], root)
+    assert [run.title for run in found] == titles
+
+
+def test_unknown_runs_list_those_there_are(root, tmp_path):
+    with pytest.raises(InputError, match=r"c: no run here; runs in .*: a, b$"):
+        find_runs(["a", "c"], root)
+    with pytest.raises(InputError, match="there are no runs in"):
+        find_runs(["a"], tmp_path / "empty")
+
+
+def test_metrics_come_back_exactly(root):
+    run = Run(root / "b" / "seed-0")
+    rows = [{"epoch": 0, "valid_loss": 0.1 + 0.2}, {"epoch": 1, "valid_loss": 1 / 3}]
+    run.write_metrics(rows)
+    assert run.metrics.to_dict("records") == rows
+
+
+def test_predictions_come_back(root):
+    run = Run(root / "b" / "seed-0")
+    arrays = (
+        np.arange(5),
+        np.arange(5) % 3,
+        np.random.default_rng(0).random((5, 10), dtype=np.float32),
+    )
+    run.write_valid_predictions(*arrays)
+    for before, after in zip(arrays, run.valid_predictions(), strict=True):
+        np.testing.assert_array_equal(before, after)
+        assert before.dtype == after.dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read", "message"),
+    [
+        ("summary.json", None, lambda run: run.summary, "summary.json is missing"),
+        ("summary.json", "{", lambda run: run.summary, r"summary\.json is damaged"),
+        ("metrics.csv", None, lambda run: run.metrics, "no finished epoch yet"),
+        ("metrics.csv", "", lambda run: run.metrics, r"metrics\.csv is damaged"),
+        ("valid_predictions.npz", None, lambda run: run.valid_predictions(), "no finished epoch"),
+        ("valid_predictions.npz", "x", lambda run: run.valid_predictions(), "is damaged"),
+        ("config.yaml", "nonsense: 1", lambda run: run.experiment, "config.yaml:1: nonsense"),
+    ],
+)
+def test_missing_and_damaged_files_are_named(root, name, content, read, message):
+    run = Run(root / "b" / "seed-0")
+    (run.path / name).unlink(missing_ok=True)
+    if content is not None:
+        (run.path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read(run)
+
+
+def test_summary_with_nan_is_refused(root):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Run(root / "b" / "seed-0").write_summary({"loss": float("nan")})
