@@ -10,6 +10,15 @@ class MmnistError(Exception):
     """Base of all errors that are shown as a message; ends the program with `exit_code`."""
 
     exit_code = 1
+    kind = "error"
+    """The word that its message begins with."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message  # fastai rewrites the `args` of what its callbacks raise
 
 
 class InputError(MmnistError):
@@ -22,3 +31,10 @@ class RunError(MmnistError):
     """The input was fine, but the work could not be done: no disk space, loss became NaN, ..."""
 
     exit_code = 1
+
+
+class Interrupted(MmnistError):  # noqa: N818 - to be stopped is no error
+    """The user stopped the work, and it was saved; the message says how to go on."""
+
+    exit_code = 130  # a shell's code for SIGINT
+    kind = "interrupted"

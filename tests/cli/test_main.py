@@ -1,7 +1,7 @@
 """The frame of the command line: exit codes, errors as messages, --debug, quick start-up."""
 
 import os
-import signal
+import re
 import subprocess
 import sys
 
@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from mmnist import cli
-from mmnist.errors import InputError, RunError
+from mmnist.errors import InputError, Interrupted, RunError
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def failing(monkeypatch):
         (InputError("bad [bracket] in x"), 2, "error: bad [bracket] in x"),
         (RunError("no space"), 1, "error: no space"),
         (ZeroDivisionError("oops"), 1, "unexpected error: ZeroDivisionError: oops"),
-        (KeyboardInterrupt("saved at epoch 3"), 130, "interrupted: saved at epoch 3"),
+        (Interrupted("saved at epoch 3"), 130, "interrupted: saved at epoch 3"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
@@ -73,19 +73,19 @@ def test_debug_may_stand_anywhere(mmnist, arguments):
         (["nonsense"], "No such command 'nonsense'"),
         (["train"], "Missing argument 'CONFIG"),
         (["train", "a.yaml", "--sedes", "3"], "No such option"),
-        (["train", "a.yaml", "--seeds", "0"], "x>=1"),
-        (["train", "a.yaml", "--seeds", "many"], "is not a valid"),
+        (["train", "a.yaml", "--seeds", "0"], "Invalid value for .--seeds."),
+        (["train", "a.yaml", "--seeds", "many"], "Invalid value for .--seeds."),
         (["report"], "Missing argument 'RUN"),
         (["report", "x", "--format", "pdf"], "'pdf' is not one of"),
         (["predict"], "Missing argument 'RUN"),
         (["data", "make", "--labels", "odd"], "'odd' is not one of"),
-        (["data", "show", "--count", "0"], "1<=x<=1000"),
+        (["data", "show", "--count", "0"], "Invalid value for .--count."),
     ],
 )
 def test_unusable_command_lines_end_with_2(mmnist, arguments, message):
     done = mmnist(*arguments)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
 
 
@@ -119,8 +119,3 @@ def test_a_closed_pipe_is_no_error():
     assert done.stdout == "{\n"
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
-
-
-def test_signals_are_known():
-    # The codes of a shell: 128 + SIGINT.
-    assert cli.INTERRUPTED == 128 + signal.SIGINT

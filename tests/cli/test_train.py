@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
         (["{config}", "--set", "train.epochs=0"], "--set train.epochs=0"),
         (["{config}", "--set", "train.epoch=3"], "did you mean 'epochs'"),
         (["{config}", "--set", "epochs"], "--set"),
-        (["{config}", "--device", "tpu"], "allowed: auto, cpu or cuda"),
+        (["{config}", "--device", "tpu"], "wanted auto, cpu or cuda"),
         (["{config}", "--resume", "--force"], "give one of the two"),
         (["{config}", "{config}"], "same name and seed: tiny/seed-0"),
         (["{config}", "--set", "data.path=missing"], "no data set at missing"),

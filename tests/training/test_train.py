@@ -13,11 +13,10 @@ from conftest import write_easy_store
 from safetensors.torch import load_file
 
 from mmnist.config.loading import load_experiment
-from mmnist.errors import InputError, RunError
+from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.models.torchvision_import import torchvision
 from mmnist.runs import Run
 from mmnist.training.progress import Reporter
-from mmnist.training.stopping import Interrupted
 from mmnist.training.train import train
 
 TIMES = ["seconds", "images_per_second"]

@@ -10,10 +10,8 @@ import traceback
 import typer
 
 from mmnist.cli.app import app
-from mmnist.errors import MmnistError
+from mmnist.errors import Interrupted, MmnistError
 from mmnist.terminal import messages
-
-INTERRUPTED = 130
 
 #: What click raises for a command line that it cannot read. Newer typers carry a click of their
 #: own, so it is not always the installed one's.
@@ -31,15 +29,17 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     """Run one command and return its exit code; with `debug`, errors show their traceback."""
     try:
         result = app(arguments, prog_name="mmnist", standalone_mode=False)
+        if result == Interrupted.exit_code:  # newer typers' way of passing Ctrl-C on
+            raise typer.Abort
         return result if isinstance(result, int) else 0
     except _UsageError as error:
         error.show()
         return error.exit_code
-    except typer.Abort as error:  # click's way of passing Ctrl-C on
-        _show("interrupted", str(error.__cause__ or ""), debug)
-        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        _show(Interrupted.kind, "", debug)
+        return Interrupted.exit_code
     except MmnistError as error:
-        _show("error", str(error), debug)
+        _show(error.kind, str(error), debug)
         return error.exit_code
     except BrokenPipeError:  # `mmnist report … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

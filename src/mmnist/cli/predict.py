@@ -16,7 +16,7 @@ def predict(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Run folders, or names of runs (all their seeds). The probabilities of several "
             "are averaged.",
         ),

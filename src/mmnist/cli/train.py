@@ -8,7 +8,7 @@ import typer
 
 def train(
     configs: Annotated[
-        list[Path], typer.Argument(metavar="CONFIG...", help="YAML files, trained in turn.")
+        list[Path], typer.Argument(metavar="CONFIG", help="YAML files, trained in turn.")
     ],
     overrides: Annotated[
         list[str],

@@ -6,11 +6,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+from mmnist.errors import Interrupted
 from mmnist.terminal import messages
-
-
-class Interrupted(KeyboardInterrupt):
-    """The run was interrupted by the user and saved; the message says where it stands."""
 
 
 class StopRequest:

@@ -39,7 +39,7 @@ def train(
         InputError: the run exists already (unless `resume` or `overwrite`), is of another
             experiment or data set, or the experiment cannot be run on this machine or data.
         RunError: the training failed, e.g. its loss became NaN.
-        KeyboardInterrupt: the run was interrupted; it is saved.
+        Interrupted: the user stopped the run; it is saved.
     """
     run = run_of(experiment, root)
     if run.exists and resume and not overwrite:
