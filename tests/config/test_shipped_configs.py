@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mmnist.config.augmentation import PAPER_AUGMENTATION
 from mmnist.config.loading import dump_experiment, load_experiment, load_with_origins
-from mmnist.config.schema import PAPER_AUGMENTATION
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage, stats
 from scipy.special import expit
 
-from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, TransformSettings
+from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings, TransformSettings
 from mmnist.pipeline import homography as maps
 from mmnist.pipeline.augment import Augment, Parameters, draw_parameters, transform
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mmnist.config.schema import AugmentSettings, TransformSettings
+from mmnist.config.augmentation import AugmentSettings, TransformSettings
 from mmnist.pipeline.augment import draw_parameters
 
 MANY = 4000

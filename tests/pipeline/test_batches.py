@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmnist.config.schema import AugmentSettings, TransformSettings
+from mmnist.config.augmentation import AugmentSettings, TransformSettings
 from mmnist.pipeline.augment import Augment
 from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.preprocess import Preprocess

@@ -7,17 +7,16 @@ from them. Defaults are the paper's settings wherever the paper states one.
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
+
+from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
+from mmnist.config.section import Section, at
 
 #: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
 SIZES: dict[str, tuple[int | float, ...]] = {
@@ -27,25 +26,6 @@ SIZES: dict[str, tuple[int | float, ...]] = {
     "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
     "simple_cnn": (),
 }
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A mapping of a configuration file: unknown keys are refused, values are not coerced."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
-
-
-def at(path: list[str], cause: str) -> PydanticCustomError:
-    """The error that the value at `path`, seen from the one that is validated, is wrong."""
-    return PydanticCustomError("at", "{cause}", {"cause": cause, "path": path})
 
 
 class SplitSettings(Section):
@@ -107,85 +87,6 @@ class ModelSettings(Section):
             given = "is missing" if size is None else f"{size} is not a size of {architecture}"
             raise ValueError(f"{given}; allowed for {architecture}: {', '.join(map(str, allowed))}")
         return next(value for value in allowed if value == size)
-
-
-class TransformSettings(Section):
-    """How far one transform may go, and how often it is applied."""
-
-    magnitude: Annotated[float, Field(ge=0)]
-    """How far the transform goes at most, in its own unit (see the transform)."""
-    probability: Probability = 1.0
-    """Share of the images it is applied to."""
-
-
-def _transform(limit: float, strictly: bool = False) -> Any:
-    """Type of one optional transform whose magnitude stays below `limit`."""
-
-    def within(settings: TransformSettings | None) -> TransformSettings | None:
-        if settings is not None:
-            too_large = settings.magnitude >= limit if strictly else settings.magnitude > limit
-            if too_large:
-                allowed = f"below {limit:g}" if strictly else f"at most {limit:g}"
-                raise at(["magnitude"], f"must be {allowed}, not {settings.magnitude:g}")
-        return settings
-
-    bound = {"exclusiveMaximum" if strictly else "maximum": limit}
-    return Annotated[
-        TransformSettings | None,
-        AfterValidator(within),
-        Field(json_schema_extra={"properties": {"magnitude": bound}}),
-    ]
-
-
-class AugmentSettings(Section):
-    """Random transforms of training images; a transform that is left out is off.
-
-    Lengths are in units of half the image, as in fastai v1: 1 is from the centre to the border.
-    """
-
-    jitter: _transform(1) = None
-    """Each pixel is read from up to `magnitude` away from its place."""
-    perspective_warp: _transform(1, strictly=True) = None
-    """Each corner is moved by up to `magnitude`, in both directions on its own."""
-    symmetric_warp: _transform(1, strictly=True) = None
-    """Opposite corners are moved by up to `magnitude`, mirror-wise (part of fastai v1's
-    `get_transforms`)."""
-    squish: _transform(1, strictly=True) = None
-    """The image is compressed along one axis by a factor within 1 ± `magnitude`."""
-    skew: _transform(1, strictly=True) = None
-    """One corner is moved by up to `magnitude` along one axis (8 directions)."""
-    tilt: _transform(1, strictly=True) = None
-    """The image is tilted about one of its four sides by up to `magnitude`."""
-    rotate: _transform(180) = None
-    """Rotation by up to `magnitude` degrees, either way."""
-    zoom: _transform(10) = None
-    """Magnification by a factor within 1 to 1 + `magnitude`, about a random point."""
-    brightness: _transform(1, strictly=True) = None
-    """Grey levels are shifted (in logit space) by up to `magnitude`."""
-    contrast: _transform(1, strictly=True) = None
-    """Contrast is changed (in logit space) by a factor within 1 - `magnitude` to
-    1 / (1 - `magnitude`)."""
-
-
-def _t(magnitude: float, probability: float) -> TransformSettings:
-    return TransformSettings(magnitude=magnitude, probability=probability)
-
-
-#: The authors' augmentation: fastai v1 `get_transforms(do_flip=False, max_rotate=25)` and five
-#: more transforms, each with probability 0.2 (paper, section 4.3). The range of `squish` is not
-#: published; ours is the one of fastai v1's own documentation.
-PAPER_AUGMENTATION = AugmentSettings(
-    jitter=_t(0.02, 0.2),
-    perspective_warp=_t(0.5, 0.2),
-    symmetric_warp=_t(0.2, 0.75),
-    squish=_t(0.33, 0.2),
-    skew=_t(0.5, 0.2),
-    tilt=_t(0.5, 0.2),
-    rotate=_t(25.0, 0.75),
-    zoom=_t(0.1, 0.75),
-    brightness=_t(0.2, 0.75),
-    contrast=_t(0.2, 0.75),
-)
 
 
 ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]

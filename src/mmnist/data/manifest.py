@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
-from mmnist.config.schema import Section
+from mmnist.config.section import Section
 from mmnist.errors import InputError
 
 FORMAT_VERSION = 1

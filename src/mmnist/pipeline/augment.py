@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmnist.config.schema import AugmentSettings
+from mmnist.config.augmentation import AugmentSettings
 from mmnist.pipeline import homography as maps
 from mmnist.pipeline.lighting import relight
 
