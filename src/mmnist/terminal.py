@@ -18,6 +18,13 @@ console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
 
 
+def live_console() -> Console:
+    """Where live bars belong: where the results go if that is a terminal, so that the lines of both
+    keep out of each other's way; otherwise beside them.
+    """
+    return console if console.is_terminal else messages
+
+
 @contextmanager
 def progress_bar(
     description: str, total: int, unit: str = "images"
@@ -33,9 +40,9 @@ def progress_bar(
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=messages,
+        console=live_console(),
         transient=True,
-        disable=not messages.is_terminal,
+        disable=not live_console().is_terminal,
     )
     with progress:
         task = progress.add_task(description, total=total, rate="")

@@ -243,3 +243,37 @@ def test_summary_is_valid_json_without_nan(tiny_run):
         raise AssertionError(constant)
 
     json.loads(text, parse_constant=refuse)
+
+
+def test_deterministic_operations_suffice(tiny, tmp_path):
+    try:
+        run = train(tiny(train={"epochs": 1}, compute={"deterministic": True}), tmp_path)
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert run.finished
+
+
+@pytest.mark.slow
+def test_a_compiled_network_keeps_plain_names_and_learns(tiny, tmp_path):
+    run = train(tiny(compute={"compile": True}), tmp_path)
+    assert not any("_orig_mod" in name for name in load_file(run.model_file))
+    assert run.summary["valid"]["accuracy"] >= 0.9
+
+
+@pytest.mark.slow
+def test_the_same_to_the_bit_in_bf16_on_two_threads(tiny, tmp_path):
+    threads = torch.get_num_threads()
+    experiment = tiny(
+        model={"architecture": "resnet", "size": 18},
+        resize=64,
+        augment="paper",
+        train={"epochs": 2},
+        compute={"precision": "bf16"},
+    )
+    try:
+        torch.set_num_threads(2)
+        one, other = (train(experiment, tmp_path / name) for name in ("one", "other"))
+    finally:
+        torch.set_num_threads(threads)
+    assert_same_result(one, other)

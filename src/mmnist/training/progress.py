@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from mmnist.terminal import console, messages
+from mmnist.terminal import console, live_console
 
 #: Without a terminal, an epoch says how far it is after this many seconds, and again.
 _QUIET_SECONDS = 60.0
@@ -28,9 +28,10 @@ class Reporter:
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
-            console=messages,
+            console=live_console(),
             transient=True,
-            disable=not messages.is_terminal,
+            disable=not live_console().is_terminal,
+            redirect_stdout=False,  # else `mmnist train … | tee log` loses its lines
         )
         self._task = None
         self._epoch_seconds: list[float] = []
@@ -69,7 +70,7 @@ class Reporter:
         self._bar.update(
             self._task, completed=self._step, rate=f"{rate:,.0f} img/s, {_duration(left)} left"
         )
-        if not messages.is_terminal and time.perf_counter() - self._said > _QUIET_SECONDS:
+        if self._bar.disable and time.perf_counter() - self._said > _QUIET_SECONDS:
             self._said = time.perf_counter()
             self.line(
                 f"epoch {self._epoch + 1:>2}/{self._epochs}  batch {self._step}/{self._batches}  "

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mmnist.errors import Interrupted
-from mmnist.terminal import messages
+from mmnist.terminal import live_console
 
 
 class StopRequest:
@@ -34,7 +34,7 @@ def stop_on_signal() -> Iterator[StopRequest]:
         if stop.requested:
             raise KeyboardInterrupt
         stop.requested = True
-        messages.print("stopping after this step (again to stop at once) …")
+        live_console().print("stopping after this step (again to stop at once) …")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, request) for number in numbers}

@@ -1,5 +1,6 @@
 """One experiment, from its configuration to a finished run folder."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -68,9 +69,7 @@ def _set_up(
     experiment: Experiment, run: Run, store: Store, hardware: Hardware
 ) -> tuple[Learner, RunState, list[str]]:
     """Network, batches and optimiser, as new or as the checkpoint left them; what to say of it."""
-    compute = experiment.compute
-    torch.use_deterministic_algorithms(compute.deterministic)
-    torch.backends.cudnn.benchmark = not compute.deterministic
+    _choose_algorithms(experiment.compute.deterministic)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     parameters = count_parameters(model)
@@ -96,6 +95,13 @@ def _set_up(
     if resumed:
         notes.append(f"resumed at epoch {state.epoch + 1}, batch {state.step + 1}")
     return learner, state, notes
+
+
+def _choose_algorithms(deterministic: bool) -> None:
+    if deterministic:  # read by cuBLAS when it is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
 
 
 def _open_folder(
