@@ -123,5 +123,6 @@ def _print_accuracy(store: "Store", predictions: "np.ndarray") -> None:
     kind = "generated " if store.generated else ""
     console.print(
         f"accuracy on the {metrics.n:,} {kind}test images: {metrics.accuracy:.2%} "
-        f"(95 % interval {low:.2%} to {high:.2%})"
+        f"(95 % interval {low:.2%} to {high:.2%})",
+        soft_wrap=True,
     )
