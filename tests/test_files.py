@@ -30,3 +30,10 @@ def test_a_file_in_the_way_is_a_clear_failure(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"cannot write .*a\.txt"):
         write_text(tmp_path / "file" / "a.txt", "text")
+
+
+def test_files_are_as_readable_as_any_new_file(tmp_path):
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.touch(mode=0o600)
+    (tmp_path / "b.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode

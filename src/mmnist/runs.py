@@ -148,6 +148,7 @@ class Run:
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Write environment.json."""
         self._write_json("environment.json", environment)
+        self.__dict__.pop("environment", None)
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""

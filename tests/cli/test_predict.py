@@ -93,13 +93,39 @@ def test_bad_input(mmnist, run, tmp_path, arguments, message):
     (tmp_path / "evil.pickle").write_bytes(b"cos\nsystem\n(S'touch ran'\ntR.")
     weightless = tmp_path / "runs" / "weightless" / "seed-0"
     weightless.mkdir(parents=True)
-    shutil.copy(run.config_file, weightless)
+    for name in ("config.yaml", "environment.json"):
+        shutil.copy(run.path / name, weightless)
     done = mmnist("predict", *arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x.csv").exists()
     assert not (tmp_path / "ran").exists()
+
+
+def test_other_data_than_the_run_was_trained_on_is_warned_of(mmnist, run):
+    environment = {**run.environment, "data": {**run.environment["data"], "fingerprint": "0" * 64}}
+    run.write_environment(environment)
+    done = mmnist("predict", "tiny")
+    assert done.returncode == 0
+    assert "warning" in done.stderr
+    assert "trained on other data" in done.stderr
+
+
+def test_a_missing_data_set_is_not_to_be_made_anew(mmnist, run):
+    text = run.config_file.read_text().replace("path: ", "path: elsewhere")
+    run.config_file.write_text(text)
+    done = mmnist("predict", "tiny")
+    assert done.returncode == 2
+    assert "seen from the working directory" in done.stderr
+    assert "--input" in done.stderr
+
+
+def test_damaged_weights_are_named(mmnist, run):
+    run.model_file.write_bytes(b"damaged")
+    done = mmnist("predict", "tiny")
+    assert done.returncode == 2
+    assert "model.safetensors is damaged" in done.stderr
 
 
 def test_weights_of_another_network_are_refused(mmnist, run):

@@ -38,6 +38,18 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
     assert "epoch" not in resumed.stdout
 
 
+def test_all_planned_runs_are_checked_before_the_first_one(mmnist, config, tmp_path):
+    from mmnist.config.loading import load_experiment
+    from mmnist.runs import run_of
+
+    second = load_experiment(config, ["seed=1"])
+    run_of(second, tmp_path / "runs").write_config(second)
+    done = mmnist("train", config, "--seeds", 2)
+    assert done.returncode == 2
+    assert "seed-1 holds a run already (unfinished)" in done.stderr
+    assert not (tmp_path / "runs" / "tiny" / "seed-0").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
     path = tmp_path / "long.yaml"
@@ -91,6 +103,7 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
         (["{config}", "--set", "data.path=missing"], "no data set at missing"),
         (["{config}", "--set", "model.pretrained=missing.pth"], "there is no file missing.pth"),
         (["{config}", "--set", "data.split.fraction=0.9999"], "data.split"),
+        (["{config}", "--set", "seed=4294967295", "--seeds", "2"], "seeds end at 4294967295"),
     ],
 )
 def test_bad_input(mmnist, config, tmp_path, arguments, message):
@@ -98,4 +111,4 @@ def test_bad_input(mmnist, config, tmp_path, arguments, message):
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("runs/*/*/metrics.csv"))
+    assert not (tmp_path / "runs").exists()

@@ -207,3 +207,10 @@ def test_windows_line_ends_and_byte_order_mark(write: Write) -> None:
     path.write_bytes(b"\xef\xbb\xbfseed: 3\r\nmodel: {size: 18}\r\nresiz: 3\r\n")
     assert resolve(path).root.plain()["seed"] == 3
     assert message(path).startswith("x.yaml:3: resiz: unknown key")
+
+
+@pytest.mark.parametrize("folder", ["c8.yaml", "configs/c7.yaml"])
+def test_folders_are_not_suggested(write: Write, folder: str) -> None:
+    write(f"{folder}/x.txt", "")
+    path = write("experiment.yaml", "extends: c7.yaml\n")
+    assert message(path).endswith("extends: c7.yaml: no such file")

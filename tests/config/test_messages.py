@@ -40,6 +40,7 @@ BAD_VALUES = [
     ("normalisation: Unit", ["normalisation: wanted unit, imagenet or none", "mean 'unit'?"]),
     ("seed: -1", ["x.yaml:2: seed", "at least 0"]),
     ("seed: 4294967296", ["x.yaml:2: seed", "below 4294967296"]),
+    ("compute: {compile: 'true'}", ["compute.compile: wanted true or false", "leave the quotes"]),
     ("name: 2019", ["x.yaml:2: name", "the number 2019", "put quotes around it"]),
     ("name: a/b", ["x.yaml:2: name: wanted at most 100 letters, digits", "'a/b'"]),
     ("name: ../up", ["x.yaml:2: name", "'../up'"]),
@@ -200,3 +201,15 @@ def test_a_file_name_that_cannot_be_a_run_name(write: Callable[[str, str], Path]
     with pytest.raises(ConfigError, match=r"--set name=a b: name: .* got the text 'a b'\Z"):
         load_experiment(path, ["name=a b"])
     assert load_experiment(path, ["name=my-run"]).name == "my-run"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["seed: 2026-01-01", "seed: 1.2.3", "train: {epochs: 'true'}", "compute: {compile: '1'}"],
+)
+def test_no_quotes_are_blamed_for_what_is_no_such_value(
+    message: Callable[[str], str], given: str
+) -> None:
+    found = message(MODEL + given)
+    assert "wanted" in found
+    assert "quotes" not in found

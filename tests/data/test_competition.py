@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,6 +267,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a word": (replaced("\n7,9", "\n7,nine"), "line 9: Label", "'nine', which is not an integer"),
     "no value": (replaced("\n7,9", "\n7,"), "line 9: Label", "'', which is not an integer"),
     "a short row": (replaced("\n7,9", "\n7"), "line 9: Label", "'', which is not an integer"),
+    "a third value": (replaced("\n5,5", "\n5,5,9"), "line 7", "more values than the 2 columns"),
     "other digits": (replaced("\n7,9", "\n7,٩"), "line 9: Label", "not an integer"),
     "not text": (
         lambda f: (f / "train_max_y.csv").write_bytes(b"Id,Label\n\xff,1\n"),
@@ -441,3 +443,31 @@ def test_equal_files_give_equal_bytes_from_folder_and_zip(source: Path, tmp_path
     assert json.loads((one.path / "manifest.json").read_text())["label_counts"]["train"] == [
         sum(label_of(i) == label for i in range(TRAIN)) for label in range(10)
     ]
+
+
+def test_sigterm_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "all.zip"
+    archive.write_bytes(zipped(contents(source)))
+    before = sorted(tmp_path.iterdir())
+    steps = []
+
+    @contextlib.contextmanager
+    def progress(description: str, _total: int, _unit: str) -> Iterator[Callable[[int], None]]:
+        steps.append(description)
+        if description.startswith("Converting"):
+            signal.raise_signal(signal.SIGTERM)
+        yield lambda _: None
+
+    arrived = []
+    handler = signal.signal(signal.SIGTERM, lambda *_: arrived.append("the test itself"))
+    try:
+        with pytest.raises(SystemExit) as caught:
+            import_competition(archive, tmp_path / "store", progress=progress)
+        assert not arrived
+        signal.raise_signal(signal.SIGTERM)
+        assert arrived  # the handler from before is back
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert caught.value.code == 143
+    assert steps[-1] == "Converting train_max_x"
+    assert sorted(tmp_path.iterdir()) == before

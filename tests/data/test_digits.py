@@ -193,12 +193,34 @@ def test_download(tmp_path, monkeypatch):
 
 def test_download_without_network(tmp_path, monkeypatch):
     def refuse(root):
+        (Path(root) / "MNIST" / "raw").mkdir(parents=True)  # as torchvision does
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
 
     fake_torchvision(monkeypatch, refuse)
     with pytest.raises(RunError, match="Put train-images-idx3-ubyte") as error:
         load_digits("mnist", tmp_path)
     assert str(tmp_path / "data" / "mnist") in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_download_removes_nothing_but_its_own_empty_folders(tmp_path, monkeypatch):
+    (tmp_path / "data" / "mnist").mkdir(parents=True)
+
+    def break_off(root):
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        if kept:
+            (raw / "train-images-idx3-ubyte.gz").write_bytes(b"half")
+        raise RuntimeError("broken off")
+
+    fake_torchvision(monkeypatch, break_off)
+    for kept in (False, True):
+        with pytest.raises(RunError):
+            load_digits("mnist", tmp_path)
+        assert (tmp_path / "data" / "mnist").is_dir()
+        found = [path.name for path in (tmp_path / "data" / "mnist").rglob("*") if path.is_file()]
+        assert found == ["train-images-idx3-ubyte.gz"] * kept
+        assert (tmp_path / "data" / "mnist" / "MNIST").exists() == kept
 
 
 @pytest.mark.skipif(not REAL_MNIST.exists(), reason="needs MNIST's files")

@@ -176,8 +176,15 @@ SCRIPT = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="process groups")
-def test_ctrl_c_ends_the_workers_quietly(tmp_path):
-    """SIGINT to the whole process group, as a terminal sends it."""
+@pytest.mark.parametrize(
+    ("send", "number", "code"),
+    [
+        ("killpg", signal.SIGINT, 0),  # as a terminal sends it
+        ("kill", signal.SIGTERM, 143),
+        ("killpg", signal.SIGTERM, 143),  # as batch systems send it
+    ],
+)
+def test_a_signal_ends_the_workers_quietly(tmp_path, send, number, code):
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     store = tmp_path / "store"
@@ -190,10 +197,11 @@ def test_ctrl_c_ends_the_workers_quietly(tmp_path):
     )
     workers = [int(pid) for pid in process.stdout.readline().split()]
     assert len(workers) == 2
-    os.killpg(process.pid, signal.SIGINT)
+    getattr(os, send)(process.pid, number)
     out, err = process.communicate(timeout=60)
-    assert "interrupted" in out
+    assert ("interrupted" in out) == (number == signal.SIGINT)
     assert err == ""
+    assert process.returncode == code
     assert list(tmp_path.iterdir()) == [script]
     for worker in workers:
         with pytest.raises(ProcessLookupError):

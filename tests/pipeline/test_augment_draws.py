@@ -75,8 +75,13 @@ def test_squish_is_uniform_about_one():
 
 
 def corner_displacements(matrix):
-    mapped = torch.cat([SQUARE, torch.ones(4, 1)], dim=1) @ matrix.transpose(1, 2)
-    return mapped[..., :2] / mapped[..., 2:] - SQUARE
+    """Where the corners of the picture appear, but for maps whose horizon was pushed out."""
+    square = torch.cat([SQUARE, torch.ones(4, 1)], dim=1)
+    mapped = square @ torch.linalg.inv(matrix).transpose(1, 2)
+    displacement = mapped[..., :2] / mapped[..., 2:] - SQUARE
+    possible = displacement.abs().amax((1, 2)) <= 0.5 + 1e-9
+    assert possible.double().mean() > 0.995
+    return displacement[possible]
 
 
 def test_perspective_warp_moves_eight_coordinates_uniformly():
@@ -153,6 +158,8 @@ def test_order_of_the_maps_and_that_one_transform_leaves_the_others_draws_alone(
     for name in names:  # places go through the symmetric warp first, through the rotation last
         expected = single[name] @ expected
     together = drawn(*MAGNITUDES, count=50)
-    assert together.homography.numpy() == pytest.approx(expected, abs=1e-12)
+    usual = abs(expected[:, 2, :2]).sum(axis=1) < 0.9 * expected[:, 2, 2]  # no horizon near
+    assert usual.sum() > 40
+    assert together.homography.numpy()[usual] == pytest.approx(expected[usual], abs=1e-12)
     assert torch.equal(together.jitter, drawn("jitter", count=50).jitter)
     assert torch.equal(together.contrast, drawn("contrast", count=50).contrast)

@@ -71,11 +71,22 @@ def test_squish_above_one_reads_a_part_of_the_height():
     assert mapped(matrix, [TL, BR]) == pytest.approx(np.array([(-1, -0.6), (1, 1)]))
 
 
-def test_warp_takes_the_corners_to_their_targets_and_agrees_with_a_solver():
+def test_warp_moves_the_pictures_corners_to_their_targets_and_agrees_with_a_solver():
+    # fastai v1: `_find_coeffs(_orig_pts, targ_pts)` solves for the map from targets to corners, and
+    # places of the output go through it.
     displacement = torch.rand(200, 4, 2, dtype=torch.float64, generator=seeded(1)) - 0.5
     for matrix, moved in zip(maps.warp(displacement), displacement.numpy(), strict=True):
-        assert mapped(matrix, SQUARE) == pytest.approx(SQUARE + moved, abs=1e-9)
-        assert matrix.numpy() == pytest.approx(solved(SQUARE, SQUARE + moved), abs=1e-9)
+        assert mapped(matrix, SQUARE + moved) == pytest.approx(SQUARE, abs=1e-9)
+        assert matrix.numpy() == pytest.approx(solved(SQUARE + moved, SQUARE), rel=1e-6, abs=1e-9)
+
+
+def test_a_corner_moved_outward_shows_less_of_the_picture():
+    displacement = torch.zeros(1, 4, 2, dtype=torch.float64)
+    displacement[0, 0] = -0.5
+    matrix = maps.warp(displacement)[0]
+    # By hand: the map that sends (-1.5, -1.5) to (-1, -1) and keeps the other corners.
+    assert mapped(matrix, [TL]) == pytest.approx(np.array([(-5 / 7, -5 / 7)]))
+    assert mapped(matrix, [(-1.5, -1.5)]) == pytest.approx(np.array([TL]))
 
 
 def test_warp_keeps_straight_lines_straight():
@@ -94,8 +105,8 @@ def test_no_warp_is_exactly_the_identity(of):
 
 
 def corners_after(displacement):
-    """Where `warp` takes the four corners."""
-    return mapped(maps.warp(displacement)[0], SQUARE)
+    """Where `warp` puts the four corners of the picture."""
+    return mapped(np.linalg.inv(maps.warp(displacement)[0].numpy()), SQUARE)
 
 
 def test_symmetric_warp_corners():
@@ -146,7 +157,10 @@ def least_denominator(matrix):
 def test_horizon_of_the_papers_warps_is_left_alone():
     displacement = torch.rand(20000, 4, 2, dtype=torch.float64, generator=seeded(3)) - 0.5
     matrix = maps.warp(displacement)
-    assert torch.equal(maps.limit_horizon(matrix), matrix)
+    changed = (maps.limit_horizon(matrix) != matrix).any(dim=(1, 2))
+    # Only where three corners lie nearly in line, which four corners moved by up to 0.5 rarely do.
+    assert 0 < changed.double().mean() < 0.005
+    assert least_denominator(matrix[changed]).max() < 0.06
 
 
 def test_horizon_inside_the_image_is_pushed_out_of_it():

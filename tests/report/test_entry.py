@@ -37,6 +37,24 @@ def test_run_without_an_epoch_is_refused(make_run):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        b"\x93\x00\xff\xfe" * 50,
+        b"garbage",
+        b"garbage\n" * 9,
+        b"epoch,train_loss,train_accuracy,valid_loss,valid_accuracy\n",
+        b"epoch,train_loss,train_accuracy,valid_loss,valid_accuracy\n0,a,b,c,d\n",
+        b"",
+    ],
+)
+def test_damaged_metrics_are_refused_as_such(make_run, text):
+    run = make_run()
+    run.metrics_file.write_bytes(text)
+    with pytest.raises(InputError, match=r"metrics\.csv is damaged"):
+        read_entries([Run(run.path)])
+
+
+@pytest.mark.parametrize(
     ("key", "value", "message"),
     [
         ("valid", None, "'valid' is missing"),

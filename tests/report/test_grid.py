@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmnist.errors import RunError
 from mmnist.report.grid import labelled_grid
 
 
@@ -59,6 +60,18 @@ def test_a_long_caption_stays_within_its_column(tmp_path):
     page = draw(tmp_path, tiles(2), ["long " * 30, ""], 2)
     _, bottom, left, right = extent(page, tiles(2)[1, 0, 0])
     assert (page[bottom + 1 :, left : right + 1] == 255).all()
+
+
+def test_the_folder_is_made_and_nothing_else_stays(tmp_path):
+    path = tmp_path / "sub" / "new" / "grid.png"
+    labelled_grid(tiles(1), ["a"], 1, path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot write .*grid\.png"):
+        labelled_grid(tiles(1), ["a"], 1, tmp_path / "file" / "grid.png")
 
 
 @pytest.mark.parametrize(("n", "captions", "columns"), [(2, 1, 1), (0, 0, 1), (1, 1, 0)])

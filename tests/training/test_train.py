@@ -179,6 +179,7 @@ def test_resuming_on_other_data_is_refused(tiny, tmp_path):
     experiment = tiny(data={"path": str(data)}, train={"epochs": 1})
     run = train(experiment, tmp_path)
     run.write_summary({**run.summary, "status": "training"})
+    run.checkpoint_file.touch()
     shutil.rmtree(data)
     write_easy_store(data, seed=2)
     with pytest.raises(InputError, match=r"begun on other data.*fingerprint"):
@@ -197,6 +198,42 @@ def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):
     explosive = tiny(train={"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant"})
     with pytest.raises(RunError, match=r"not a number any more.*learning_rate"):
         train(explosive, tmp_path)
+
+
+def test_a_validation_loss_that_explodes_leaves_no_best_epoch(tiny, tmp_path):
+    # One step an epoch: the training loss is still that of the initial weights.
+    settings = {"batch_size": 512, "optimiser": "sgd", "learning_rate": 1e30}
+    explosive = tiny(train={**settings, "schedule": "constant"})
+    with pytest.raises(RunError, match="validation loss of epoch 1 is not a number"):
+        train(explosive, tmp_path)
+    assert not list(tmp_path.glob("*/*/model.safetensors"))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_impossible_experiment_leaves_everything_as_it_was(tiny, tiny_run, tmp_path, overwrite):
+    if overwrite:
+        shutil.copytree(tiny_run.path.parents[1], tmp_path, dirs_exist_ok=True)
+    before = sorted(tmp_path.rglob("*"))
+    impossible = tiny(
+        model={"architecture": "shufflenet_v2", "size": 0.5, "pretrained": "missing.pth"}
+    )
+    with pytest.raises(InputError, match=r"missing\.pth"):
+        train(impossible, tmp_path, overwrite=overwrite)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_force_replaces_a_run(tiny, tiny_run, tmp_path):
+    shutil.copytree(tiny_run.path.parents[1], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tiny" / "seed-0" / "submission.csv").touch()
+    run = train(tiny(train={"epochs": 1}), tmp_path, overwrite=True)
+    assert len(run.metrics) == 1
+    assert not run.submission_file.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_failure(tiny, tmp_path):
+    (tmp_path / "tiny").touch()
+    with pytest.raises(RunError, match="cannot make the run folder"):
+        train(tiny(train={"epochs": 1}), tmp_path)
 
 
 def test_early_stopping_ends_a_run_that_gets_no_better(tiny, tmp_path):

@@ -85,6 +85,7 @@ def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | 
     from mmnist.data.image_files import read_images
     from mmnist.data.store import open_store
     from mmnist.errors import InputError
+    from mmnist.terminal import messages
 
     if path is not None:
         return read_images(path), None
@@ -94,7 +95,21 @@ def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | 
             f"the runs were trained on different data sets ({', '.join(sorted(paths))}); say with "
             "--input which images to label"
         )
-    store = open_store(paths.pop())
+    folder = paths.pop()
+    if not Path(folder).exists():
+        raise InputError(
+            f"the data set of the run, {folder} (seen from the working directory), is not there: "
+            "go to the folder that the run was trained in, or say with --input which images to "
+            "label"
+        )
+    store = open_store(folder)
+    for run in runs:
+        if run.environment["data"]["fingerprint"] != store.fingerprint:
+            messages.print(
+                f"[yellow]warning[/yellow]: {run.path} was trained on other data than {folder} "
+                "holds now",
+                soft_wrap=True,
+            )
     return store.images("test"), store
 
 

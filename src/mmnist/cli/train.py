@@ -1,9 +1,12 @@
 """`mmnist train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from mmnist.config.schema import Experiment
 
 
 def train(
@@ -45,22 +48,32 @@ def train(
     if device is not None:
         overrides = [*overrides, f"compute.device={device}"]
     experiments = [load_experiment(path, overrides) for path in configs]
-    planned = [
-        experiment.model_copy(update={"seed": experiment.seed + i})
-        for experiment in experiments
-        for i in range(seeds)
-    ]
+    planned = [_with_seed(each, each.seed + i) for each in experiments for i in range(seeds)]
     _refuse_repeated(planned)
 
+    from mmnist.data.store import open_store
+    from mmnist.runs import run_of
     from mmnist.terminal import console
+    from mmnist.training.train import check_run
     from mmnist.training.train import train as train_one
 
+    for experiment in planned:  # all of them, before the first one takes its hours
+        open_store(experiment.data.path)
+        check_run(run_of(experiment, runs), experiment, resume=resume, overwrite=force)
     for experiment in planned:
         run = train_one(experiment, runs, resume=resume, overwrite=force)
         console.print(f"run folder: {run.path}", markup=False, soft_wrap=True)
 
 
-def _refuse_repeated(experiments: list) -> None:
+def _with_seed(experiment: "Experiment", seed: int) -> "Experiment":
+    from mmnist.errors import InputError
+
+    if seed >= 2**32:
+        raise InputError(f"--seeds: the last seed would be {seed}; seeds end at {2**32 - 1}")
+    return experiment.model_copy(update={"seed": seed})
+
+
+def _refuse_repeated(experiments: "list[Experiment]") -> None:
     from mmnist.errors import InputError
 
     titles = [f"{experiment.name}/seed-{experiment.seed}" for experiment in experiments]

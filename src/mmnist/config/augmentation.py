@@ -50,7 +50,8 @@ class AugmentSettings(Section):
     """Opposite corners are moved by up to `magnitude`, mirror-wise (part of fastai v1's
     `get_transforms`)."""
     squish: _transform(1, strictly=True) = None
-    """The image is compressed along one axis by a factor within 1 ± `magnitude`."""
+    """Magnification along one axis by a random s within 1 ± `magnitude`: for s ≤ 1 only the share
+    s of the width is shown, for s > 1 only the share 1/s of the height."""
     skew: _transform(1, strictly=True) = None
     """One corner is moved by up to `magnitude` along one axis (8 directions)."""
     tilt: _transform(1, strictly=True) = None

@@ -146,7 +146,11 @@ def _suggestion(path: Path) -> str:
     """`; did you mean …?` from the configuration files beside `path` and those in configs/."""
     if not path.parent.is_dir():
         return f"; there is no folder {display(path.parent)} either"
-    beside = {file.name: file for file in path.parent.iterdir() if file.suffix in YAML_SUFFIXES}
+    beside = {
+        file.name: file
+        for file in path.parent.iterdir()
+        if file.suffix in YAML_SUFFIXES and file.is_file()
+    }
     close = difflib.get_close_matches(path.name, beside, n=1)
     close += [path.name + suffix for suffix in YAML_SUFFIXES if path.name + suffix in beside]
     found = [beside[name] for name in close]
@@ -154,7 +158,9 @@ def _suggestion(path: Path) -> str:
         found = [
             file
             for file in sorted(Path("configs").rglob("*"))
-            if file.suffix in YAML_SUFFIXES and path.name in (file.name, file.stem)
+            if file.suffix in YAML_SUFFIXES
+            and path.name in (file.name, file.stem)
+            and file.is_file()
         ]
     return f"; did you mean {display(found[0])!r}?" if found else ""
 

@@ -77,14 +77,12 @@ def configuration_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def load_all(
-    paths: Sequence[Path], overrides: Sequence[str] = ()
-) -> dict[Path, Experiment | ConfigError]:
+def load_all(paths: Sequence[Path]) -> dict[Path, Experiment | ConfigError]:
     """Each of the files with its experiment, or with what is wrong with it."""
     results: dict[Path, Experiment | ConfigError] = {}
     for path in paths:
         try:
-            results[path] = load_experiment(path, overrides)
+            results[path] = load_experiment(path)
         except ConfigError as error:
             results[path] = error
     return results

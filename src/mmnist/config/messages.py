@@ -1,7 +1,6 @@
 """What pydantic finds wrong with a configuration, in plain words and with the place in the file."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from mmnist.config.keys import Key, all_keys, children
 from mmnist.config.origin import KeyPath, Located, Origin, Problem, dotted
+from mmnist.config.yaml_source import is_bool, is_number
 
 #: Keys whose value decides whether another one fits; messages say where both were given.
 RELATED: dict[KeyPath, KeyPath] = {
@@ -111,7 +111,9 @@ def _value_hints(key: Key, value: Any) -> Iterator[str]:
     elif key.allowed == "true or false":
         if value.lower() in ("yes", "on", "y", "no", "off", "n"):
             yield f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
-    elif key.schema.get("type") != "string" and re.fullmatch(r"[-+.0-9eE]+", value):
+        elif is_bool(value):
+            yield "leave the quotes out"
+    elif key.schema.get("type") != "string" and is_number(value):
         yield "leave the quotes out"
 
 

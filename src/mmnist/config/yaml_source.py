@@ -35,6 +35,16 @@ CORE_SCHEMA: dict[str, re.Pattern[str]] = {
 }
 
 
+def is_bool(text: str) -> bool:
+    """Whether `text` is true or false where it stands without quotes."""
+    return CORE_SCHEMA[_BOOL_TAG].match(text) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a number where it stands without quotes."""
+    return any(CORE_SCHEMA[tag].match(text) for tag in (_INT_TAG, _FLOAT_TAG))
+
+
 @dataclass(frozen=True)
 class Document:
     """What a text holds, and the problems that did not keep it from being read."""

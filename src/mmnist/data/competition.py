@@ -24,6 +24,7 @@ from mmnist.data.manifest import CLASSES
 from mmnist.data.pickles import load_array_pickle
 from mmnist.data.pixels import check_images, to_uint8
 from mmnist.data.store import Store, StoreWriter
+from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
 
 FILES = ("train_max_x", "train_max_y.csv", "test_max_x")
@@ -43,6 +44,7 @@ class SourceFile:
     """What messages call it: its path, with the zip that it was in."""
 
 
+@exit_on_sigterm()
 def import_competition(
     source: Path, output: Path, *, overwrite: bool = False, progress: Progress | None = None
 ) -> Store:
@@ -54,8 +56,8 @@ def import_competition(
     are ordered by Id.
 
     Raises InputError, naming file and cause, for a file that is missing or cannot be used, and
-    RunError where disk space is short. Nothing stays behind then, and a store that was to be
-    overwritten is untouched.
+    RunError where disk space is short. Nothing stays behind then, nor after Ctrl-C or SIGTERM, and
+    a store that was to be overwritten is untouched.
     """
     progress = progress or _silent
     with contextlib.ExitStack() as stack:
@@ -134,6 +136,11 @@ def _rows(file: SourceFile) -> Iterator[tuple[int, int, int]]:
                         f"{file.name} has no column {column}; it must start with the line Id,Label"
                     )
             for row in reader:
+                if None in row:
+                    raise InputError(
+                        f"{file.name}, line {reader.line_num}: more values than the "
+                        f"{len(reader.fieldnames)} columns that the first line names"
+                    )
                 yield (
                     reader.line_num,
                     *(

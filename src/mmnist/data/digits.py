@@ -4,6 +4,7 @@ Whatever the source, the digits are divided into a pool for training scenes and 
 scenes, and no image is in both.
 """
 
+import contextlib
 import gzip
 import hashlib
 import zlib
@@ -177,6 +178,8 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
 def _download(folder: Path) -> None:
     """MNIST into `folder` through torchvision, which checks what it fetched."""
+    raw = folder / "MNIST" / "raw"
+    made = [each for each in (raw, *raw.parents) if not each.exists()]
     try:
         from mmnist.models.torchvision_import import torchvision
 
@@ -186,3 +189,7 @@ def _download(folder: Path) -> None:
             f"digits: MNIST could not be downloaded ({error}). Put {', '.join(_IDX_NAMES.values())}"
             f" (plain or .gz) into {folder}, or use --digits sample"
         ) from error
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):  # not empty, or never made
+                each.rmdir()

@@ -26,6 +26,7 @@ from mmnist.data.backgrounds import (
 from mmnist.data.digits import DigitPools
 from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, GlyphPool, LabelMode, Part, draw_chunk
 from mmnist.data.store import Store, StoreWriter
+from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
 
 GENERATOR_VERSION = 1
@@ -59,6 +60,7 @@ class Chunk:
     count: int
 
 
+@exit_on_sigterm()
 def make_dataset(
     path: Path,
     *,
@@ -78,6 +80,7 @@ def make_dataset(
     test scenes test digits only. `progress` is called with the number of images just finished.
 
     Raises `InputError` for an impossible number or an existing `path`, `RunError` if a worker dies.
+    Nothing stays behind then, nor after Ctrl-C or SIGTERM.
     """
     for name, value, least in (
         ("train", train, 1),
@@ -214,12 +217,12 @@ def _pool(workers: int) -> Iterator[Run]:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment. Processes started meanwhile never see it: this one alone
-    decides when they end."""
+    """Hold Ctrl-C and SIGTERM back for a moment: no process is started by half. Those started
+    meanwhile never see Ctrl-C: this one alone decides when they end."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -228,6 +231,9 @@ def _interrupts_held_back() -> Iterator[None]:
 
 def _end_with_parent() -> None:
     """In a worker: end when the parent does, even if it was killed."""
+    if hasattr(signal, "pthread_sigmask"):
+        # The executor ends the other workers by SIGTERM when one has died.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def wait() -> None:
         multiprocessing.parent_process().join()

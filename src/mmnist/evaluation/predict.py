@@ -65,7 +65,11 @@ def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
         raise InputError(f"{run.path} has no weights yet ({run.model_file.name} is missing)")
     model = build_model(experiment.model)
     try:
-        model.load_state_dict(read_state_dict(run.model_file))
+        tensors = read_state_dict(run.model_file)
+    except InputError as error:
+        raise InputError(f"{run.model_file} is damaged; train the run again: {error}") from error
+    try:
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(
             f"{run.model_file} does not fit {run.config_file}: {str(error).splitlines()[0]}"

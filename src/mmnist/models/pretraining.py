@@ -126,8 +126,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise InputError(
-            f"{path} is not a state dict that can be read safely ({_first_line(error)}); save it "
-            "with torch.save(model.state_dict(), path) or as .safetensors"
+            f"{path} is not a state dict that can be read safely ({_first_line(error)}); it must "
+            "be saved with torch.save(model.state_dict(), path) or as .safetensors"
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

@@ -34,7 +34,7 @@ class ImageSource:
         self._images = images
         self._resident: Tensor | None = None
         if device.type == "cuda" and images.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
-            self._resident = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+            self._resident = torch.from_numpy(np.array(images)).to(device)
 
     def read(self, index: np.ndarray) -> Tensor:
         """Images uint8 [B, H, W] on the device for int64 indices [B]."""

@@ -65,15 +65,17 @@ def _scaling(width: Tensor, height: Tensor, row: Tensor, column: Tensor) -> Tens
 
 
 def warp(displacement: Tensor) -> Tensor:
-    """The perspective map that moves each corner of the image by `displacement` [B, 4, 2].
+    """The perspective map that moves each corner of the picture by `displacement` [B, 4, 2].
 
-    The order of the corners is that of `CORNERS`. Displacements stay below 1, so that each corner
-    keeps to its own quarter of the plane and the denominator in the centre is positive.
+    As in fastai v1, whose places are those of the output too, the place corner + displacement of
+    the output is read from the corner of the input. The order of the corners is that of `CORNERS`.
+    Displacements stay below 1, so that each corner keeps to its own quarter of the plane.
 
-    A projective map is (w·x', w·y', w) = M (x, y, 1). At the four corners the denominators w are to
-    each other as the areas of the triangles that the other three target corners form (Cramer's
-    rule), and a linear function is found from its values at the corners by plain averages: no
-    system of equations is solved. The result is scaled to M[2, 2] = 1.
+    A projective map is (w·x', w·y', w) = M (x, y, 1). For the map from the corners to their targets
+    the denominators w at the four corners are to each other as the areas of the triangles that the
+    other three targets form (Cramer's rule), and a linear function is found from its values at the
+    corners by plain averages: no system of equations is solved. What is wanted is its inverse,
+    which is its adjugate up to scale. The result is scaled to M[2, 2] = 1.
     """
     corners = CORNERS.to(displacement)
     target = corners + displacement
@@ -82,8 +84,15 @@ def warp(displacement: Tensor) -> Tensor:
     denominator = (side[..., 0] * diagonal[..., 1] - side[..., 1] * diagonal[..., 0]).unsqueeze(-1)
     at_corners = torch.cat([denominator * target, denominator], dim=-1)
     linear = torch.cat([corners, torch.ones_like(corners[:, :1])], dim=1) / 4
-    matrix = at_corners.transpose(1, 2) @ linear
-    return matrix / matrix[:, 2:, 2:]
+    inverse = _adjugate(at_corners.transpose(1, 2) @ linear)
+    return inverse / inverse[:, 2:, 2:]
+
+
+def _adjugate(matrix: Tensor) -> Tensor:
+    """The inverse of matrices [B, 3, 3] times their determinants."""
+    x, y, w = matrix.unbind(dim=1)
+    columns = [torch.linalg.cross(y, w), torch.linalg.cross(w, x), torch.linalg.cross(x, y)]
+    return torch.stack(columns, dim=2)
 
 
 def symmetric_displacement(amounts: Tensor) -> Tensor:
@@ -119,7 +128,7 @@ def limit_horizon(matrix: Tensor) -> Tensor:
     Where a chain of strong warps brings the horizon (denominator 0) into the image or nearer than
     0.05 of the denominator in the centre, the perspective row is shrunk until it is not. The
     pixels near it would otherwise be read from infinitely far away. fastai v1 lets that happen;
-    with the paper's magnitudes about one chain in a million is concerned.
+    with the paper's magnitudes about one chain in a thousand is concerned.
     """
     centre = matrix[:, 2, 2].clamp(min=_LEAST_DENOMINATOR)
     variation = matrix[:, 2, :2].abs().sum(dim=1)

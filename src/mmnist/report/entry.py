@@ -76,14 +76,16 @@ def read_entries(runs: Sequence[Run]) -> list[Entry]:
 
 
 def _entry(run: Run, label: str) -> Entry:
-    if not run.metrics_file.is_file() or not len(run.metrics):
+    if not run.metrics_file.is_file():
         raise InputError(
             f"{run.path}: no epoch is finished yet, so there is nothing to report; "
             f"train it with: mmnist train {run.config_file} --resume"
         )
-    missing = sorted(_CURVES - set(run.metrics.columns))
+    missing = sorted(_CURVES - set(run.metrics.select_dtypes("number").columns))
     if missing:
-        raise InputError(f"{run.metrics_file} is damaged: no column {', '.join(missing)}")
+        raise InputError(
+            f"{run.metrics_file} is damaged: no column {', '.join(missing)} that holds numbers"
+        )
     best = run.summary.get("valid")
     if not isinstance(best, dict):
         raise InputError(f"{run.path / 'summary.json'} is damaged: 'valid' is missing")

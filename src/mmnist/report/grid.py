@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from mmnist.files import replacing
+
 _GAP = 8
 _ENLARGE = 2
 _FONT_SIZE = 15
@@ -15,7 +17,8 @@ def labelled_grid(images: NDArray[np.uint8], captions: list[str], columns: int, 
     """Write `images` [N, height, width] row by row to the PNG `path`, a caption under each.
 
     A caption that is wider than its image is cut and ends in `…`. Raises `ValueError` if there is
-    not one caption per image, or no image, or `columns` < 1.
+    not one caption per image, or no image, or `columns` < 1; `RunError` if the file cannot be
+    written.
     """
     if len(images) != len(captions) or not len(images) or columns < 1:
         raise ValueError(f"{len(images)} images, {len(captions)} captions, {columns} columns")
@@ -33,7 +36,8 @@ def labelled_grid(images: NDArray[np.uint8], captions: list[str], columns: int, 
         page.paste(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST), (x, y))
         text = _cut(caption, width, font)
         draw.text((x + width / 2, y + height + 2), text, fill=0, font=font, anchor="ma")
-    page.save(path, format="PNG")
+    with replacing(path) as temporary:
+        page.save(temporary, format="PNG")
 
 
 def _cut(caption: str, width: int, font: ImageFont.FreeTypeFont) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from mmnist.errors import RunError
 from mmnist.terminal import console, live_console
 
 #: Without a terminal, an epoch says how far it is after this many seconds, and again.
@@ -46,8 +47,11 @@ class Reporter:
     def line(self, text: str) -> None:
         """Say something that stays."""
         console.print(text, markup=False, soft_wrap=True)
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(text + "\n")
+        try:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(text + "\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self._log}: {error.strerror}") from error
 
     def epoch_begins(self, epoch: int, step: int) -> None:
         """Begin to count the batches of an epoch, from `step` on."""

@@ -80,11 +80,7 @@ class Recorder(Callback):
         """Close the sums of the training half."""
         self._read_sums()
         self._trained = time.perf_counter() - self._started
-        if not math.isfinite(self.state.loss_sum):
-            raise RunError(
-                f"the training loss of epoch {self.epoch + 1} is not a number any more: lower "
-                "train.learning_rate, set train.gradient_clip, or try compute.precision fp32"
-            )
+        self._check_loss("training", self.state.loss_sum)
         self._outputs: list[torch.Tensor] = []
 
     def after_validate(self) -> None:
@@ -92,6 +88,7 @@ class Recorder(Callback):
         valid = self.dls.valid
         logits = torch.cat(self._outputs)
         loss = float(F.cross_entropy(logits, valid.labels))
+        self._check_loss("validation", loss)
         probabilities = logits.softmax(1).cpu().numpy()
         labels = valid.labels.cpu().numpy()
         metrics = compute_metrics(labels, probabilities.argmax(1))
@@ -108,6 +105,13 @@ class Recorder(Callback):
         self.run_folder.write_metrics(self.state.rows)
         self.reporter.epoch_done(self.state.rows[-1], is_best)
         self.state.start_epoch(self.epoch + 1)
+
+    def _check_loss(self, kind: str, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the {kind} loss of epoch {self.epoch + 1} is not a number any more: lower "
+                "train.learning_rate, set train.gradient_clip, or try compute.precision fp32"
+            )
 
     def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float]:
         state, batches = self.state, len(self.dls.train)
@@ -154,9 +158,8 @@ class SaveEpochs(Callback):
         self.summarise()
         if state.epoch == self.n_epoch:
             return
+        if state.exhausts(recorder.settings.early_stopping):
+            raise CancelFitException
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
         if recorder.stop.requested:
             recorder.stop.end(state.epoch, 0, len(self.dls.train))
-        patience = recorder.settings.early_stopping
-        if patience and state.epoch - 1 - state.best.epoch >= patience:
-            raise CancelFitException

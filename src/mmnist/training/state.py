@@ -53,3 +53,7 @@ class RunState:
         """Forget the sums of the epoch before."""
         self.epoch, self.step = epoch, 0
         self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
+
+    def exhausts(self, patience: int | None) -> bool:
+        """Whether the last `patience` finished epochs brought nothing better than the best."""
+        return patience is not None and self.epoch - 1 - self.best.epoch >= patience

@@ -12,7 +12,7 @@ from fastai.learner import Learner
 from mmnist.config.schema import Experiment
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
-from mmnist.errors import InputError
+from mmnist.errors import InputError, RunError
 from mmnist.models.factory import build_model, count_parameters
 from mmnist.models.pretraining import load_pretrained
 from mmnist.pipeline.batches import make_dataloaders
@@ -43,14 +43,15 @@ def train(
         Interrupted: the user stopped the run; it is saved.
     """
     run = run_of(experiment, root)
-    if run.exists and resume and not overwrite:
-        _check_same_experiment(run, experiment)
-        if run.finished:
-            return run
+    if check_run(run, experiment, resume=resume, overwrite=overwrite):
+        return run
     store = open_store(experiment.data.path)
     hardware = choose_hardware(experiment.compute)
-    _open_folder(run, experiment, describe_environment(hardware, store), resume, overwrite)
-    learner, state, notes = _set_up(experiment, run, store, hardware)
+    resumed = resume and run.checkpoint_file.is_file()
+    learner, state, notes = _set_up(experiment, run, store, hardware, resumed=resumed)
+    # Only now, when the experiment is known to be possible, is anything written or replaced.
+    if not resumed:
+        _make_folder(run, experiment, describe_environment(hardware, store))
     batches = len(learner.dls.train)
     with (
         Reporter(run.log_file, epochs=experiment.train.epochs, batches=batches) as reporter,
@@ -65,15 +66,35 @@ def train(
     return run
 
 
+def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool) -> bool:
+    """Whether the run is finished and to be left as it is.
+
+    Raises:
+        InputError: the folder holds a run that is neither to be gone on with nor to be replaced, or
+            one of another experiment.
+    """
+    if not run.exists or overwrite:
+        return False
+    if not resume:
+        state = "finished" if run.finished else "unfinished"
+        raise InputError(
+            f"{run.path} holds a run already ({state}): add --resume to go on with it, --force to "
+            "replace it, or another name with --set name=…"
+        )
+    _check_same_experiment(run, experiment)
+    return run.finished
+
+
 def _set_up(
-    experiment: Experiment, run: Run, store: Store, hardware: Hardware
+    experiment: Experiment, run: Run, store: Store, hardware: Hardware, *, resumed: bool
 ) -> tuple[Learner, RunState, list[str]]:
     """Network, batches and optimiser, as new or as the checkpoint left them; what to say of it."""
     _choose_algorithms(experiment.compute.deterministic)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     parameters = count_parameters(model)
-    resumed = run.checkpoint_file.is_file()
+    if resumed:
+        _check_same_data(run, store)
     weights = None if resumed else load_pretrained(model, experiment.model)
     labels = store.labels("train")
     split = split_indices(labels, experiment.data.split)
@@ -84,7 +105,7 @@ def _set_up(
     state = load_checkpoint(run.checkpoint_file, learner) if resumed else RunState()
     source = "generated data" if store.generated else "the competition's data"
     notes = [
-        f"{run.title}: {experiment.model.architecture} "
+        f"{experiment.name}/seed-{experiment.seed}: {experiment.model.architecture} "
         f"{'' if experiment.model.size is None else experiment.model.size}".rstrip()
         + f", {parameters:,} parameters, {experiment.resize} px, "
         f"on {len(split[0]):,} + {len(split[1]):,} images of {source}, "
@@ -104,29 +125,26 @@ def _choose_algorithms(deterministic: bool) -> None:
     torch.backends.cudnn.benchmark = not deterministic
 
 
-def _open_folder(
-    run: Run, experiment: Experiment, environment: dict[str, Any], resume: bool, overwrite: bool
-) -> None:
-    """Make the run folder, or check that an existing one may be gone on with."""
-    if run.exists and overwrite:
-        shutil.rmtree(run.path)
-    if not run.exists:
-        run.path.mkdir(parents=True, exist_ok=True)
-        run.write_environment(environment)
-        run.write_config(experiment)
-        return
-    if not resume:
-        state = "finished" if run.finished else "unfinished"
-        raise InputError(
-            f"{run.path} holds a run already ({state}): add --resume to go on with it, --force to "
-            "replace it, or another name with --set name=…"
-        )
-    before, now = (each["data"]["fingerprint"] for each in (run.environment, environment))
+def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) -> None:
+    """Make the run folder, in place of an old one."""
+    try:
+        if run.path.is_symlink() or run.path.is_file():
+            run.path.unlink()
+        elif run.path.exists():
+            shutil.rmtree(run.path)
+        run.path.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"cannot make the run folder {run.path}: {error.strerror}") from error
+    run.write_environment(environment)
+    run.write_config(experiment)
+
+
+def _check_same_data(run: Run, store: Store) -> None:
+    before, now = run.environment["data"]["fingerprint"], store.fingerprint
     if before != now:
         raise InputError(
-            f"{run.path} was begun on other data: {experiment.data.path} had the fingerprint "
-            f"{before[:12]} then and has {now[:12]} now; restore the data, or start afresh with "
-            "--force"
+            f"{run.path} was begun on other data: {store.path} had the fingerprint {before[:12]} "
+            f"then and has {now[:12]} now; restore the data, or start afresh with --force"
         )
 
 

@@ -70,9 +70,3 @@ def draw_texture(seed: int, index: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, index)))
     image = texture_variants()[index].draw(rng, TEXTURE_SIDE)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def make_textures(seed: int) -> Textures:
-    """All textures of a data set; takes a few seconds."""
-    images = [draw_texture(seed, index) for index in range(len(texture_variants()))]
-    return Textures(np.stack(images), texture_weights())
