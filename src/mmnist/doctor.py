@@ -33,8 +33,9 @@ class Check:
 def examine(data: Path, runs: Path) -> Iterator[Check]:
     """Examine versions, device, number formats, threads, data set and disk."""
     yield Check("python", "ok", platform.python_version())
-    for package in ("mmnist", "torch", "fastai"):
-        yield Check(package, "ok", version(package))
+    yield Check("mmnist", "ok", version("mmnist"))
+    yield Check("torch", "ok", torch.__version__)
+    yield Check("fastai", "ok", version("fastai"))
     yield _guarded("torchvision", _torchvision)
     yield _device()
     yield _bf16()

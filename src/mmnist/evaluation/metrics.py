@@ -110,6 +110,8 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     """
     if n < 1:
         raise ValueError("an interval needs at least one image")
+    if not 0 <= correct <= n:
+        raise ValueError(f"{correct} of {n} images cannot be right")
     interval = binomtest(correct, n).proportion_ci(confidence_level=confidence, method="wilson")
     return float(interval.low), float(interval.high)
 

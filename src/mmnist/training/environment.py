@@ -23,7 +23,8 @@ def describe_environment(hardware: Hardware, store: Store) -> dict[str, Any]:
         "command": " ".join(["mmnist", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        # torch's own version says which build it is; its package's may not.
+        "packages": {name: version(name) for name in _PACKAGES} | {"torch": torch.__version__},
         "commit": _commit(),
         "device": hardware.description,
         "device_type": hardware.device.type,
