@@ -2,8 +2,8 @@
 
     python scripts/side_by_side.py REAL.npz data/modified-mnist side_by_side.png
 
-REAL.npz holds the images as `x`, uint8 [N, 128, 128], and their labels as `y`. Rows alternate: real,
-generated.
+REAL.npz holds the images as `x`, uint8 [N, 128, 128], and their labels as `y`. Rows alternate:
+real, generated.
 """
 
 import sys
