@@ -19,6 +19,12 @@ app = typer.Typer(no_args_is_help=True, help="Make, import and look at data sets
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the data set is written.")
 ]
+DataSet = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="PATH", help=f"A data set; default: the configuration's, or {DEFAULT_PATH}."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a data set that is there already.")]
 
 
@@ -110,13 +116,7 @@ def import_(
 
 @app.command()
 def info(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="PATH",
-            help=f"A data set; default: the configuration's, or {DEFAULT_PATH}.",
-        ),
-    ] = None,
+    path: DataSet = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Show the split that this configuration makes."),
@@ -145,13 +145,7 @@ def info(
 
 @app.command()
 def show(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="PATH",
-            help=f"A data set; default: the configuration's, or {DEFAULT_PATH}.",
-        ),
-    ] = None,
+    path: DataSet = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The picture to write.")
     ] = Path("grid.png"),
