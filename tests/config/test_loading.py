@@ -10,11 +10,9 @@ from mmnist.config.loading import (
     configuration_files,
     dump_experiment,
     dump_with_origins,
-    load_all,
     load_experiment,
     load_with_origins,
 )
-from mmnist.config.origin import ConfigError
 from mmnist.config.schema import SIZES, Experiment
 from mmnist.errors import InputError
 
@@ -145,16 +143,3 @@ def test_folders_stand_for_the_configurations_in_them(write: Write) -> None:
     assert [str(file) for file in files] == expected
     with pytest.raises(InputError, match=r"folder/odd\.yaml: no configuration"):
         configuration_files([Path("folder/odd.yaml")])
-
-
-def test_load_all_goes_on_after_errors(write: Write) -> None:
-    good = write("good.yaml", "model: {size: 18}\n")
-    bad = write("bad.yaml", "model: {size: 19}\nsed: 1\n")
-    results = load_all([bad, Path("missing.yaml"), good])
-    assert list(results) == [bad, Path("missing.yaml"), good]
-    error = results[bad]
-    assert isinstance(error, ConfigError)
-    assert [problem.path for problem in error.problems] == [("model", "size"), ("sed",)]
-    assert error.exit_code == 2
-    assert isinstance(results[Path("missing.yaml")], ConfigError)
-    assert isinstance(results[good], Experiment)

@@ -46,7 +46,10 @@ BAD_VALUES = [
     ("name: ../up", ["x.yaml:2: name", "'../up'"]),
     ("data: {path: ''}", ["x.yaml:2: data.path: wanted text that is not empty"]),
     ("data: {path: 5}", ["x.yaml:2: data.path", "the number 5", "put quotes around it"]),
-    ("data: {split: ordered}", ["x.yaml:2: data.split: wanted a mapping (method, fraction, seed)"]),
+    (
+        "data: {split: ordered}",
+        ["x.yaml:2: data.split: wanted a mapping (method, fraction, seed"],
+    ),
     ("data: {split: {fraction: 1}}", ["x.yaml:2: data.split.fraction", "below 1", "number 1"]),
     ("augment: papr", ["x.yaml:2: augment: wanted none, paper or a mapping", "mean 'paper'?"]),
     ("augment:", ["x.yaml:2: augment: wanted none, paper or a mapping", "nothing"]),

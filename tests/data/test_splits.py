@@ -99,3 +99,33 @@ def test_the_largest_fraction_leaves_an_image_for_validation(method: str, count:
     fraction = float(np.nextafter(1.0, 0.0))
     _, valid = split(np.zeros(count, np.int64), method=method, fraction=fraction)
     assert len(valid) == 1
+
+
+@pytest.mark.parametrize("method", ["stratified", "ordered"])
+def test_fewer_training_images_leave_the_validation_as_it_is(
+    labels: np.ndarray, method: str
+) -> None:
+    train, valid = split(labels, method=method)
+    fewer, same = split(labels, method=method, train_images=12_000)
+    assert np.array_equal(valid, same)
+    assert len(np.unique(fewer)) == 12_000
+    assert np.isin(fewer, train).all()
+    assert (np.diff(fewer) > 0).all()
+    for label in range(10):
+        share = (labels[fewer] == label).mean()
+        assert share == pytest.approx((labels[train] == label).mean(), abs=1e-4)
+
+
+def test_fewer_training_images_are_drawn_by_the_seed_of_the_split(labels: np.ndarray) -> None:
+    first, _ = split(labels, method="ordered", train_images=100, seed=1)
+    same, _ = split(labels, method="ordered", train_images=100, seed=1)
+    other, _ = split(labels, method="ordered", train_images=100, seed=2)
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_more_training_images_than_there_are_is_an_error(labels: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"train_images: 45,001 wanted, .* leaves 45,000 images"):
+        split(labels, train_images=45_001)
+    train, _ = split(labels, train_images=45_000)
+    assert len(train) == 45_000

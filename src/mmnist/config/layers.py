@@ -80,7 +80,7 @@ def _read_chain(path: Path) -> tuple[list[Located], list[Problem]]:
     seen: list[Path] = []
     origin = None
     while True:
-        document = _read(path, origin)
+        document = read_document(path, origin)
         problems += document.problems
         entries = dict(document.root.value)  # type: ignore[arg-type]  # parse_yaml: a mapping
         extends = entries.pop("extends", None)
@@ -104,8 +104,12 @@ def _base(extends: Located, path: Path) -> Path:
     return path.parent / extends.value
 
 
-def _read(path: Path, extended_at: Origin | None) -> Document:
-    """The document in the file `path`, which the user or the file at `extended_at` asked for."""
+def read_document(path: Path, extended_at: Origin | None = None) -> Document:
+    """The document in the file `path`, which the user or the file at `extended_at` asked for.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no mapping.
+    """
     try:
         content = _content(path)
         text = content.decode("utf-8")

@@ -77,17 +77,6 @@ def configuration_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def load_all(paths: Sequence[Path]) -> dict[Path, Experiment | ConfigError]:
-    """Each of the files with its experiment, or with what is wrong with it."""
-    results: dict[Path, Experiment | ConfigError] = {}
-    for path in paths:
-        try:
-            results[path] = load_experiment(path)
-        except ConfigError as error:
-            results[path] = error
-    return results
-
-
 def dump_experiment(experiment: Experiment) -> str:
     """The experiment as YAML text with all keys, which `load_experiment` reads as the same."""
     values = experiment.model_dump()

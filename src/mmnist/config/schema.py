@@ -37,8 +37,11 @@ class SplitSettings(Section):
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the images that train; the rest validate."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of the stratified split. It is not the seed of the run, so that runs with different
-    seeds are judged on the same images."""
+    """Seed of the stratified split and of the draw of `train_images`. It is not the seed of the
+    run, so that runs with different seeds are judged on the same images."""
+    train_images: Annotated[int, Field(ge=2)] | None = None
+    """Train on this many of the training images only, drawn so that the classes keep their shares;
+    the validation images stay the same. null: all of them."""
 
 
 class DataSettings(Section):

@@ -67,7 +67,7 @@ def parse_yaml(text: str, source: str) -> Document:
     node = _compose(text, source, converter.origin)
     top = Origin(source)
     if node is None or node.tag == _NULL_TAG:
-        raise ConfigError([Problem(top, (), "the file is empty; it needs at least a model")])
+        raise ConfigError([Problem(top, (), "the file is empty")])
     if not isinstance(node, yaml.MappingNode):
         cause = f"holds {_kind(node)}; a configuration is a mapping, `key: value` on each line"
         raise ConfigError([Problem(converter.origin(node.start_mark), (), cause)])

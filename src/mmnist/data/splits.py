@@ -10,12 +10,13 @@ def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarr
     """Return which images train and which validate.
 
     `labels` is int64 [N], in order of Id. The two results are sorted, int64, have no index in
-    common and together hold every one of 0 to N - 1.
+    common and together hold every one of 0 to N - 1, unless `train_images` leaves some out.
 
     `stratified` draws at random within each class with scikit-learn's `train_test_split`; the
     only image of a class trains, since it cannot be divided. `ordered` is the authors' split: of
     each class, the first int(n * fraction) images train and the rest validate (0.99 gives 505
-    and 0.9 gives 5,007 validation images of the competition's 50,000).
+    and 0.9 gives 5,007 validation images of the competition's 50,000). `train_images` then draws
+    from the training side with scikit-learn's `resample`, which keeps the shares of the classes.
 
     Raises InputError where there are too few images for the split.
     """
@@ -23,7 +24,27 @@ def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarr
     train, valid = split(labels, settings)
     if not len(train):  # the other side always gets at least one
         raise _too_few(labels, settings, "none is left for training")
+    if settings.train_images is not None:
+        train = _some(train, labels, settings)
     return train, valid
+
+
+def _some(train: np.ndarray, labels: np.ndarray, settings: SplitSettings) -> np.ndarray:
+    from sklearn.utils import resample
+
+    if settings.train_images > len(train):
+        raise InputError(
+            f"data.split.train_images: {settings.train_images:,} wanted, but the split leaves "
+            f"{len(train):,} images for training; take at most that many, or null for all of them"
+        )
+    chosen = resample(
+        train,
+        replace=False,
+        n_samples=settings.train_images,
+        stratify=labels[train],
+        random_state=settings.seed,
+    )
+    return np.sort(chosen)
 
 
 def _stratified(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarray, np.ndarray]:
