@@ -22,8 +22,9 @@ FLOORS: dict[str, set[str]] = {
     "models": BASE | {"config"},
     "pipeline": BASE | {"config", "data", "models"},
     "evaluation": BASE | {"config", "data", "models", "pipeline", "runs"},
-    "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation"},
-    "report": BASE | {"config", "data", "runs", "evaluation.metrics"},
+    "study": BASE | {"config", "data", "runs", "evaluation.metrics", "evaluation.compare"},
+    "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation", "study"},
+    "report": BASE | {"config", "data", "runs", "evaluation.metrics", "study"},
     "doctor": BASE | {"config", "data", "models", "pipeline"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -76,6 +77,7 @@ def test_only_pipeline_and_training_import_fastai(path):
         ("mmnist.runs, mmnist.data.store, mmnist.data.generate", "torch fastai"),
         ("mmnist.data.competition, mmnist.data.image_files, mmnist.data.digits", "torch fastai"),
         ("mmnist.report.report, mmnist.report.figures, mmnist.report.grid", "torch fastai"),
+        ("mmnist.study.costs", "torch fastai"),
     ],
 )
 def test_light_parts_do_not_load_heavy_libraries(modules, unwanted):

@@ -64,8 +64,8 @@ def test_predictions_come_back(root):
         np.arange(5) % 3,
         np.random.default_rng(0).random((5, 10), dtype=np.float32),
     )
-    run.write_valid_predictions(*arrays)
-    for before, after in zip(arrays, run.valid_predictions(), strict=True):
+    run.write_predictions("valid", *arrays)
+    for before, after in zip(arrays, run.predictions("valid"), strict=True):
         np.testing.assert_array_equal(before, after)
         assert before.dtype == after.dtype
 
@@ -77,8 +77,8 @@ def test_predictions_come_back(root):
         ("summary.json", "{", lambda run: run.summary, r"summary\.json is damaged"),
         ("metrics.csv", None, lambda run: run.metrics, "no finished epoch yet"),
         ("metrics.csv", "", lambda run: run.metrics, r"metrics\.csv is damaged"),
-        ("valid_predictions.npz", None, lambda run: run.valid_predictions(), "no finished epoch"),
-        ("valid_predictions.npz", "x", lambda run: run.valid_predictions(), "is damaged"),
+        ("valid_predictions.npz", None, lambda run: run.predictions("valid"), "no finished epoch"),
+        ("valid_predictions.npz", "x", lambda run: run.predictions("valid"), "is damaged"),
         ("config.yaml", "nonsense: 1", lambda run: run.experiment, "config.yaml:1: nonsense"),
     ],
 )

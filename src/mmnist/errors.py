@@ -5,6 +5,9 @@ without a traceback and ends with its exit code. A message says what is wrong, w
 key or argument), what is allowed and what to do.
 """
 
+import copyreg
+from typing import Any
+
 
 class MmnistError(Exception):
     """Base of all errors that are shown as a message; ends the program with `exit_code`."""
@@ -19,6 +22,10 @@ class MmnistError(Exception):
 
     def __str__(self) -> str:
         return self.message  # fastai rewrites the `args` of what its callbacks raise
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle, on the way out of a worker process, whatever `__init__` takes and `args` hold."""
+        return copyreg.__newobj__, (type(self), self.message), self.__dict__
 
 
 class InputError(MmnistError):
@@ -38,3 +45,10 @@ class Interrupted(MmnistError):  # noqa: N818 - to be stopped is no error
 
     exit_code = 130  # a shell's code for SIGINT
     kind = "interrupted"
+
+
+class OutOfTime(Interrupted):
+    """The time that the user gave is over, and the work was saved; it can be gone on with."""
+
+    exit_code = 3
+    kind = "out of time"

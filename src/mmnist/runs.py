@@ -6,6 +6,7 @@ runs/<name>/seed-<n>/
   metrics.csv              a line an epoch
   summary.json             best epoch, accuracy, per class, confusion, times, throughput, memory
   valid_predictions.npz    index, label, probabilities of the best epoch
+  test_predictions.npz     the same of the test images, where a study is judged on them
   model.safetensors        the best weights, loadable into plain torchvision
   checkpoint.pt            what resume needs
   train.log                what the terminal showed
@@ -124,22 +125,38 @@ class Run:
         except (ValueError, UnicodeDecodeError) as error:
             raise InputError(f"{self.metrics_file} is damaged: {error}") from error
 
-    def valid_predictions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Index in the training images, label (int64 [N]) and probabilities (float32 [N, 10]).
+    def has_predictions(self, part: str) -> bool:
+        """Whether there are predictions of the `valid` or the `test` images."""
+        return self._predictions_file(part).is_file()
+
+    def predictions(self, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Index of each image, its label (int64 [N]) and its probabilities (float32 [N, 10]).
+
+        Args:
+            part: `valid` (indices count the training images) or `test`.
 
         Raises:
-            InputError: no epoch is finished yet, or the file is damaged.
+            InputError: there are none yet, or the file is damaged.
         """
-        path = self.path / "valid_predictions.npz"
+        path = self._predictions_file(part)
         try:
             with np.load(path, allow_pickle=False) as file:
                 return file["index"], file["label"], file["probabilities"]
         except FileNotFoundError as error:
-            raise InputError(
-                f"{self.path} has no finished epoch yet ({path.name} is missing)"
-            ) from error
+            cause = "has no finished epoch yet" if part == "valid" else "has not predicted yet"
+            raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is damaged: {error}") from error
+
+    def write_predictions(
+        self, part: str, index: np.ndarray, label: np.ndarray, probabilities: np.ndarray
+    ) -> None:
+        """Write what `predictions` reads; those of `valid` are the best epoch's."""
+        with replacing(self._predictions_file(part)) as temporary:
+            np.savez_compressed(temporary, index=index, label=label, probabilities=probabilities)
+
+    def _predictions_file(self, part: str) -> Path:
+        return self.path / f"{part}_predictions.npz"
 
     def write_config(self, experiment: Experiment) -> None:
         """Write the resolved configuration."""
@@ -160,13 +177,6 @@ class Run:
         with replacing(self.metrics_file) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False)
         self.__dict__.pop("metrics", None)
-
-    def write_valid_predictions(
-        self, index: np.ndarray, label: np.ndarray, probabilities: np.ndarray
-    ) -> None:
-        """Write the predictions of the best epoch (see `valid_predictions`)."""
-        with replacing(self.path / "valid_predictions.npz") as temporary:
-            np.savez_compressed(temporary, index=index, label=label, probabilities=probabilities)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name

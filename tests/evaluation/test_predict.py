@@ -15,7 +15,7 @@ from mmnist.evaluation.predict import (
 
 
 def test_predictions_of_the_validation_images_are_those_of_training(tiny_run):
-    index, _, expected = tiny_run.valid_predictions()
+    index, _, expected = tiny_run.predictions("valid")
     images = open_store(tiny_run.experiment.data.path).images("train")[index]
     np.testing.assert_allclose(predict_probabilities(tiny_run, images, "cpu"), expected, atol=1e-5)
 

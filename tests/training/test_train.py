@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import signal
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +15,12 @@ import torch
 from conftest import write_easy_store
 from safetensors.torch import load_file
 
+from mmnist import machine
 from mmnist.config.loading import load_experiment
-from mmnist.errors import InputError, Interrupted, RunError
+from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
 from mmnist.models.torchvision_import import torchvision
 from mmnist.runs import Run
+from mmnist.training import stopping
 from mmnist.training.progress import Reporter
 from mmnist.training.train import train
 
@@ -27,7 +32,7 @@ def assert_same_result(one: Run, other: Run) -> None:
     weights, again = load_file(one.model_file), load_file(other.model_file)
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
-    for first, second in zip(one.valid_predictions(), other.valid_predictions(), strict=True):
+    for first, second in zip(one.predictions("valid"), other.predictions("valid"), strict=True):
         np.testing.assert_array_equal(first, second)
     pd.testing.assert_frame_equal(
         one.metrics.drop(columns=TIMES), other.metrics.drop(columns=TIMES), check_exact=True
@@ -71,7 +76,7 @@ def test_run_folder_is_complete(tiny_run):
 
 
 def test_summary_agrees_with_the_predictions(tiny_run):
-    index, labels, probabilities = tiny_run.valid_predictions()
+    index, labels, probabilities = tiny_run.predictions("valid")
     valid = tiny_run.summary["valid"]
     assert len(index) == len(set(index.tolist())) == tiny_run.summary["valid_images"] == 40
     np.testing.assert_array_equal(labels, index % 10)  # the labels of the easy data set
@@ -91,7 +96,7 @@ def test_weights_load_into_plain_torchvision_and_predict_the_same(tiny_run):
     model.load_state_dict(load_file(tiny_run.model_file))
     from mmnist.data.store import open_store
 
-    index, _, probabilities = tiny_run.valid_predictions()
+    index, _, probabilities = tiny_run.predictions("valid")
     images = open_store(tiny_run.experiment.data.path).images("train")[index]
     x = torch.from_numpy(images).unsqueeze(1).float() / 256
     x = torch.nn.functional.interpolate(x, (32, 32), mode="bilinear", antialias=True)
@@ -108,7 +113,7 @@ def test_resolved_config_gives_the_same_run_again(tiny_run, tmp_path):
 def test_another_seed_gives_another_run_on_the_same_validation_images(tiny, tiny_run, tmp_path):
     other = train(tiny(seed=1, train={"epochs": 1}), tmp_path)
     assert not np.allclose(tiny_run.metrics["train_loss"][0], other.metrics["train_loss"][0])
-    np.testing.assert_array_equal(tiny_run.valid_predictions()[0], other.valid_predictions()[0])
+    np.testing.assert_array_equal(tiny_run.predictions("valid")[0], other.predictions("valid")[0])
 
 
 EVERYTHING = {
@@ -154,6 +159,33 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     resumed = train(experiment, tmp_path / "parts", resume=True)
     assert_same_result(whole, resumed)
     assert not resumed.checkpoint_file.exists()
+
+
+def test_a_run_that_ran_out_of_time_again_and_again_comes_to_the_same_result(
+    tiny, tiny_run, tmp_path, monkeypatch
+):
+    ticks = count()  # the clock goes on whenever the run looks at it: after each batch and epoch
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    places = []
+    for _ in range(20):
+        try:
+            run = train(tiny(), tmp_path, resume=True, deadline=next(ticks) + 25)
+            break
+        except OutOfTime as error:
+            places.append(str(error))
+    assert len(places) >= 3
+    assert sum("batch 23 of 23" in place for place in places) == 1, "once while it is validated"
+    assert_same_result(tiny_run, run)
+
+
+def test_the_peak_of_memory_is_that_of_the_run(tiny, tmp_path):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("can be reset on Linux only")
+    block = torch.ones(600 * 2**20 // 4)
+    before = machine.peak_memory_mib()
+    del block
+    run = train(tiny(train={"epochs": 1}), tmp_path)
+    assert 100 < run.summary["peak_memory_mib"] < before - 300
 
 
 def test_resume_of_a_finished_run_leaves_it_alone(tiny, tiny_run, tmp_path):

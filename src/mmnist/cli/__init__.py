@@ -1,6 +1,7 @@
 """The command line: `main` runs a command and turns every error into a message and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted, 143 terminated (making data).
+Exit codes: 0 done, 1 failed, 2 bad input, 3 out of the time that was given (saved, to be gone on
+with), 130 interrupted, 143 terminated (making data).
 """
 
 import os

@@ -1,7 +1,7 @@
-"""On what a run was made: versions, code, device, data, command."""
+"""On what a run was made: versions, code, device, memory, data, command."""
 
+import gc
 import platform
-import resource
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import mmnist
+from mmnist import machine
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
 
@@ -39,12 +40,25 @@ def describe_environment(hardware: Hardware, store: Store) -> dict[str, Any]:
     }
 
 
+def reset_peak_memory(hardware: Hardware) -> None:
+    """Let `peak_memory_mib` count from now on, without what a run before has left behind."""
+    gc.collect()  # a Learner and its callbacks refer to each other
+    if hardware.device.type == "cuda":
+        torch.cuda.init()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(hardware.device)
+    else:
+        machine.reset_peak_memory()
+
+
 def peak_memory_mib(hardware: Hardware) -> float:
-    """Most memory that was in use, in MiB: torch's on CUDA, the process's on the CPU."""
+    """Most memory that was in use at a time since `reset_peak_memory`, in MiB.
+
+    On CUDA it is what torch had allocated; on the CPU what was resident of the whole process.
+    """
     if hardware.device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(hardware.device) / 2**20, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+    return round(machine.peak_memory_mib(), 1)
 
 
 def _commit() -> str | None:

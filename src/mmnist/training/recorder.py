@@ -98,7 +98,7 @@ class Recorder(Callback):
         if is_best:
             self.state.best = Best(self.epoch, metrics.accuracy, loss)
             self.state.best_valid = {**metrics.to_dict(), "loss": loss}
-            self.run_folder.write_valid_predictions(valid.index, labels, probabilities)
+            self.run_folder.write_predictions("valid", valid.index, labels, probabilities)
             weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
             with replacing(self.run_folder.model_file) as temporary:
                 save_file(weights, temporary, metadata={"format": "pt"})

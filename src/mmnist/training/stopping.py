@@ -1,39 +1,54 @@
-"""Ctrl-C and SIGTERM end a run between two steps, so that it can go on from there."""
+"""Ctrl-C, SIGTERM and a time limit end a run between two steps, so that it can go on from there."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from mmnist.errors import Interrupted
+from mmnist.errors import Interrupted, OutOfTime
 from mmnist.terminal import live_console
 
 
 class StopRequest:
-    """Whether the run was asked to stop."""
+    """Whether the run is to stop: it was asked to, or its time is over."""
 
-    requested = False
+    def __init__(self, deadline: float | None = None):
+        """`deadline`: a value of `time.monotonic()`; None: no limit."""
+        self.asked = False
+        """By Ctrl-C or SIGTERM."""
+        self._deadline = deadline
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop, for whichever reason."""
+        return self.asked or (self._deadline is not None and time.monotonic() >= self._deadline)
 
     def end(self, epoch: int, step: int, steps: int) -> NoReturn:
         """Leave the training.
 
         Raises:
-            Interrupted: always.
+            Interrupted: always; if only the time is over, the subclass OutOfTime.
         """
         place = f"epoch {epoch + 1}" + (f", batch {step} of {steps}" if step else " (not begun)")
-        raise Interrupted(f"saved at {place}; add --resume to the same command to go on")
+        if self.asked:
+            raise Interrupted(f"saved at {place}; add --resume to the same command to go on")
+        raise OutOfTime(f"saved at {place}; the same command goes on from there")
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C or SIGTERM into a request; a second one acts at once."""
-    stop = StopRequest()
+def stop_on_signal(deadline: float | None = None) -> Iterator[StopRequest]:
+    """Turn the first Ctrl-C or SIGTERM into a request; a second one acts at once.
+
+    So does the time, once `time.monotonic()` reaches `deadline`.
+    """
+    stop = StopRequest(deadline)
 
     def request(number: int, frame: FrameType | None) -> None:
-        if stop.requested:
+        if stop.asked:
             raise KeyboardInterrupt
-        stop.requested = True
+        stop.asked = True
         live_console().print("stopping after this step (again to stop at once) …")
 
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -20,7 +20,11 @@ from mmnist.pipeline.device import Hardware, choose_hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.runs import FINISHED, TRAINING, Run, run_of
 from mmnist.training.checkpoint import load_checkpoint
-from mmnist.training.environment import describe_environment, peak_memory_mib
+from mmnist.training.environment import (
+    describe_environment,
+    peak_memory_mib,
+    reset_peak_memory,
+)
 from mmnist.training.learner import make_learner
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
@@ -29,24 +33,32 @@ from mmnist.training.stopping import stop_on_signal
 
 
 def train(
-    experiment: Experiment, root: Path, *, resume: bool = False, overwrite: bool = False
+    experiment: Experiment,
+    root: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    deadline: float | None = None,
 ) -> Run:
     """Train one experiment into `<root>/<name>/seed-<seed>` and return the finished run.
 
     With `resume`, an interrupted run goes on where it stopped, a finished one is left as it is,
-    and one that does not exist is begun.
+    and one that does not exist is begun. Once `time.monotonic()` reaches `deadline`, the step that
+    is being computed is the last.
 
     Raises:
         InputError: the run exists already (unless `resume` or `overwrite`), is of another
             experiment or data set, or the experiment cannot be run on this machine or data.
         RunError: the training failed, e.g. its loss became NaN.
         Interrupted: the user stopped the run; it is saved.
+        OutOfTime: the deadline came before the end; the run is saved.
     """
     run = run_of(experiment, root)
     if check_run(run, experiment, resume=resume, overwrite=overwrite):
         return run
     store = open_store(experiment.data.path)
     hardware = choose_hardware(experiment.compute)
+    reset_peak_memory(hardware)
     resumed = resume and run.checkpoint_file.is_file()
     learner, state, notes = _set_up(experiment, run, store, hardware, resumed=resumed)
     # Only now, when the experiment is known to be possible, is anything written or replaced.
@@ -55,7 +67,7 @@ def train(
     batches = len(learner.dls.train)
     with (
         Reporter(run.log_file, epochs=experiment.train.epochs, batches=batches) as reporter,
-        stop_on_signal() as stop,
+        stop_on_signal(deadline) as stop,
     ):
         for note in notes:
             reporter.line(note)
@@ -89,7 +101,7 @@ def _set_up(
     experiment: Experiment, run: Run, store: Store, hardware: Hardware, *, resumed: bool
 ) -> tuple[Learner, RunState, list[str]]:
     """Network, batches and optimiser, as new or as the checkpoint left them; what to say of it."""
-    _choose_algorithms(experiment.compute.deterministic)
+    choose_algorithms(experiment.compute.deterministic)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     parameters = count_parameters(model)
@@ -118,7 +130,8 @@ def _set_up(
     return learner, state, notes
 
 
-def _choose_algorithms(deterministic: bool) -> None:
+def choose_algorithms(deterministic: bool) -> None:
+    """Let torch look for the fastest operations, or use only deterministic ones."""
     if deterministic:  # read by cuBLAS when it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)

@@ -1,0 +1,1 @@
+"""Studies: sets of controlled experiments, their plan, their results."""

@@ -1,0 +1,272 @@
+"""What an experiment costs on this machine: parameters, MACs, images per second, memory.
+
+A few steps are trained and validated on random images, on the very path that training takes, so no
+data set is needed. Pretrained weights are not loaded, and all layers train from the start.
+"""
+
+import multiprocessing
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+import numpy as np
+import torch
+from fastai.callback.core import Callback, CancelTrainException, CancelValidException
+from fastai.data.core import DataLoaders
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmnist.config.schema import Experiment, UnfreezingSettings
+from mmnist.data.manifest import CLASSES, IMAGE_SHAPE
+from mmnist.errors import MmnistError, RunError
+from mmnist.models.factory import FAMILIES, build_model, count_parameters
+from mmnist.pipeline.batches import make_dataloaders
+from mmnist.pipeline.device import Hardware, choose_hardware
+from mmnist.pipeline.randomness import Stream, stream_seed
+from mmnist.study.costs import Cost
+from mmnist.training.environment import peak_memory_mib, reset_peak_memory
+from mmnist.training.learner import make_learner
+from mmnist.training.train import choose_algorithms
+
+#: Steps before those that count; a single one where it is long.
+_WARM_UP = 2
+#: Steps that count: from 2 to 10, until they have taken 5 s together.
+_LEAST, _MOST = 2, 10
+_SECONDS = 5.0
+
+
+def measure_costs(
+    experiments: Mapping[str, Experiment], done: Callable[[str, Cost], None]
+) -> dict[str, Cost]:
+    """Measure each experiment; `done` is called with the name and the cost of each, in turn.
+
+    On the CPU each is measured in a fresh process, so that the memory of one network does not count
+    for the next; on CUDA, where torch counts by itself, one process measures all. When this is
+    left, by Ctrl-C too, no process is left behind. To be called in the main thread.
+
+    Raises:
+        InputError: an experiment cannot be run on this machine.
+        RunError: an experiment does not fit into the memory.
+    """
+    on_cuda = [
+        name
+        for name, experiment in experiments.items()
+        if choose_hardware(experiment.compute).device.type == "cuda"
+    ]
+    alone = [[name] for name in experiments if name not in on_cuda]
+    costs: dict[str, Cost] = {}
+    for names in [*alone, on_cuda] if on_cuda else alone:
+        with _worker([experiments[name] for name in names]) as (process, receiver):
+            for name in names:
+                costs[name] = _receive(name, process, receiver)
+                done(name, costs[name])
+    return {name: costs[name] for name in experiments}
+
+
+def measure_cost(experiment: Experiment) -> Cost:
+    """Measure one experiment in this process.
+
+    Raises:
+        InputError: the experiment cannot be run on this machine.
+        RunError: it does not fit into the memory.
+    """
+    hardware = choose_hardware(experiment.compute)
+    try:
+        return _measure(_from_scratch(experiment), hardware)
+    except RuntimeError as error:
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
+        raise RunError(
+            f"{experiment.name} does not fit into the memory of {hardware.description} with "
+            f"batches of {experiment.train.batch_size} images at {experiment.resize} px: lower "
+            "train.batch_size, and raise train.gradient_accumulation instead"
+        ) from error
+
+
+def count_macs(model: nn.Module, channels: int, size: int) -> int:
+    """Multiply–accumulate operations of one forward pass of one image [channels, size, size].
+
+    Convolutions and linear layers are counted, as torchvision's published figures do it. A network
+    on the meta device is counted without being computed. It is left in evaluation mode.
+    """
+    model.eval()
+    image = torch.zeros(1, channels, size, size, device=next(model.parameters()).device)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(image)
+    return counter.get_total_flops() // 2
+
+
+def _from_scratch(experiment: Experiment) -> Experiment:
+    model = experiment.model.model_copy(update={"pretrained": "none"})
+    train = experiment.train.model_copy(update={"unfreezing": UnfreezingSettings()})
+    return experiment.model_copy(update={"model": model, "train": train})
+
+
+def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
+    choose_algorithms(experiment.compute.deterministic)
+    with torch.device("meta"):
+        channels = FAMILIES[experiment.model.architecture].channels
+        macs = count_macs(build_model(experiment.model), channels, experiment.resize)
+    dataloaders = _random_batches(experiment, hardware.device)
+    reset_peak_memory(hardware)
+    before = 0.0 if hardware.device.type == "cuda" else peak_memory_mib(hardware)
+    torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
+    model = build_model(experiment.model)
+    parameters = count_parameters(model)
+    learner = make_learner(experiment, dataloaders, model, hardware)
+    stopwatch = Stopwatch(experiment.train.gradient_accumulation, hardware.device)
+    learner.add_cb(stopwatch)
+    learner.fit(1)
+    batch_size = experiment.train.batch_size
+    return Cost(
+        parameters=parameters,
+        macs=macs,
+        train_images_per_second=round(batch_size / stopwatch.train_seconds, 2),
+        valid_images_per_second=round(batch_size / stopwatch.valid_seconds, 2),
+        peak_memory_mib=round(peak_memory_mib(hardware) - before, 1),
+        batch_size=batch_size,
+        device=hardware.description,
+        precision=hardware.precision,
+        threads=torch.get_num_threads(),
+    )
+
+
+def _random_batches(experiment: Experiment, device: torch.device) -> DataLoaders:
+    """As many batches as are timed at most; two different ones, again and again."""
+    size = experiment.train.batch_size
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2 * size, *IMAGE_SHAPE), dtype=np.uint8)
+    labels = rng.integers(0, CLASSES, 2 * size)
+
+    def indices(batches: int) -> np.ndarray:
+        return np.arange(batches * size) % len(images)
+
+    steps = _WARM_UP + _MOST
+    split = indices(steps * experiment.train.gradient_accumulation), indices(steps)
+    return make_dataloaders(experiment, images, labels, split, device)
+
+
+class Stopwatch(Callback):
+    """Times the steps of an epoch and the batches of its validation, and cuts both short."""
+
+    order = 100
+    """After all that belongs to a batch."""
+
+    train_seconds: float
+    """Median time of a training batch: that of a step of the optimiser, by its batches."""
+    valid_seconds: float
+    """Median time of a validation batch."""
+
+    def __init__(self, batches_a_step: int, device: torch.device):
+        self.batches_a_step = batches_a_step
+        self.device = device
+
+    def before_train(self) -> None:
+        """Start the clock."""
+        self._start(self.batches_a_step)
+
+    def before_validate(self) -> None:
+        """Start the clock again."""
+        self._start(1)
+
+    def after_batch(self) -> None:
+        """Take the time of a step, and leave when it is known well enough."""
+        if (self.iter + 1) % self._batches:
+            return
+        now = self._now()
+        self._laps.append(now - self._last)
+        self._last = now
+        if not enough(self._laps):
+            return
+        median = statistics.median(timed(self._laps)) / self._batches
+        if self.training:
+            self.train_seconds = median
+            raise CancelTrainException
+        self.valid_seconds = median
+        raise CancelValidException
+
+    def _start(self, batches: int) -> None:
+        self._batches = batches
+        self._laps: list[float] = []
+        self._last = self._now()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def timed(laps: Sequence[float]) -> Sequence[float]:
+    """Of the times of all steps, in seconds, those that count: not those of the warm-up."""
+    return laps[1 if laps[0] >= _SECONDS else _WARM_UP :]
+
+
+def enough(laps: Sequence[float]) -> bool:
+    """Whether these steps suffice."""
+    counted = timed(laps)
+    return len(counted) == _MOST or (len(counted) >= _LEAST and sum(counted) >= _SECONDS)
+
+
+@contextmanager
+def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Connection]]:
+    """A process that measures these one after the other, and where its results come from.
+
+    A process of its own in place of a ProcessPoolExecutor, which has no public way (before Python
+    3.14) of ending a worker in the middle of its task.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure_each, args=(experiments, sender))
+    try:
+        # The worker inherits that Ctrl-C is ignored; so it cannot meet it while it still imports.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        sender.close()
+        yield process, receiver
+    finally:
+        if process.is_alive():
+            process.terminate()
+            process.join()
+        receiver.close()
+
+
+def _measure_each(experiments: list[Experiment], sender: Connection) -> None:
+    """In the worker: send a cost, or the error in its place, for each experiment."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for experiment in experiments:
+        try:
+            sender.send(measure_cost(experiment))
+        except MmnistError as error:
+            sender.send(error)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _receive(name: str, process: SpawnProcess, receiver: Connection) -> Cost:
+    try:
+        result: Cost | MmnistError = receiver.recv()
+    except EOFError:
+        process.join()
+        raise RunError(
+            f"{name} could not be measured: its process ended with code {process.exitcode}"
+            + (
+                " (out of memory? Lower train.batch_size, and raise train.gradient_accumulation)"
+                if process.exitcode == -signal.SIGKILL
+                else ""
+            )
+        ) from None
+    if isinstance(result, MmnistError):
+        raise result
+    return result
