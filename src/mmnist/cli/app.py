@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mmnist import __version__
-from mmnist.cli import config, data, doctor, predict, report, train
+from mmnist.cli import config, data, doctor, predict, report, reproduce, train
 
 app = typer.Typer(
     name="mmnist",
@@ -41,5 +41,6 @@ app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(predict.predict)
 app.command()(report.report)
+app.command()(reproduce.reproduce)
 app.add_typer(config.app, name="config")
 app.command()(doctor.doctor)

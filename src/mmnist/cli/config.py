@@ -46,18 +46,32 @@ def check(
 
     Ends with exit code 2 if any file is wrong.
     """
-    from mmnist.config.loading import configuration_files, load_all
+    from mmnist.config.loading import configuration_files
     from mmnist.errors import InputError
 
-    results = load_all(configuration_files(configs))
-    wrong = [result for result in results.values() if isinstance(result, InputError)]
-    for path, result in results.items():
-        if isinstance(result, InputError):
-            typer.echo(result, err=True)
+    files = configuration_files(configs)
+    wrong = 0
+    for path in files:
+        try:
+            _load(path)
+        except InputError as error:
+            wrong += 1
+            typer.echo(error, err=True)
         else:
             typer.echo(f"{path}: ok")
     if wrong:
-        raise InputError(f"{len(wrong)} of {len(results)} configurations cannot be used")
+        raise InputError(f"{wrong} of {len(files)} configurations cannot be used")
+
+
+def _load(path: Path) -> None:
+    """Read a configuration, or a study with all of its configurations."""
+    from mmnist.config.loading import load_experiment
+    from mmnist.study.loading import is_study, load_study
+
+    if is_study(path):
+        load_study(path)
+    else:
+        load_experiment(path)
 
 
 @app.command()

@@ -18,13 +18,13 @@ class Format(StrEnum):
 
 def report(
     runs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="RUN",
             help="Run folders (runs/x/seed-0), all seeds of a name (runs/x), or names (x).",
             show_default=False,
         ),
-    ],
+    ] = None,
     format: Annotated[
         Format, typer.Option("--format", "-f", help="Form of the table that is printed.")
     ] = Format.TEXT,
@@ -40,6 +40,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Write the page of a study instead: its folder (runs/paper) or name (paper), as "
+            "`mmnist reproduce` made it.",
+            show_default=False,
+        ),
+    ] = None,
     root: Annotated[
         Path, typer.Option("--runs", metavar="FOLDER", help="Folder in which names are looked up.")
     ] = Path("runs"),
@@ -47,8 +56,29 @@ def report(
     """Report accuracy and per-class metrics of runs, side by side, and draw their curves.
 
     The table goes to standard output, everything else to standard error. A run that is still
-    training is reported as far as it is.
+    training is reported as far as it is. With --study: the page of `mmnist reproduce`, made anew
+    from the runs that are finished.
     """
+    if study is not None:
+        _report_study(study, runs, output, root)
+    else:
+        _report_runs(runs or [], format, output, root)
+
+
+def _report_study(study: str, runs: list[str] | None, output: Path | None, root: Path) -> None:
+    from mmnist.cli.reproduce import write_page
+    from mmnist.errors import InputError
+    from mmnist.report.report import check_folder
+    from mmnist.study.plan import find_study
+
+    if runs:
+        raise InputError(f"--study reports a whole study: leave {runs[0]} out, or --study")
+    if output is not None:
+        check_folder(output)
+    write_page(find_study(study, root), output)
+
+
+def _report_runs(runs: list[str], format: Format, output: Path | None, root: Path) -> None:
     from mmnist.report.content import build_report
     from mmnist.report.figures import draw_figures
     from mmnist.report.report import FORMATS, check_folder, report_folder, save_table

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The whole of the paper on a CUDA machine, in pieces that can each be lost without harm.
+#
+#   scripts/reproduce_on_gpu.sh FOLDER              all pieces, one after the other
+#   scripts/reproduce_on_gpu.sh FOLDER --one-piece  one piece of at most 9 minutes; ends with exit
+#                                                   code 3 while there is more to do: run it again
+#
+# Makes the full data set (50,000 + 10,000 images from MNIST's 60,000 + 10,000 digits) unless it is
+# there, then runs `mmnist reproduce` for 8 minutes at a time. After each piece FOLDER/results.tar.gz
+# holds what is worth keeping: configurations, curves, summaries, predictions, the page with its
+# tables and figures; no weights and no checkpoints. On a fresh machine, an earlier results.tar.gz in
+# FOLDER is unpacked first, and its finished runs are not trained again; a run that was cut off
+# goes on only where its checkpoint still lies in runs/, and is begun again elsewhere.
+#
+# Settings, as environment variables:
+#   DIGITS   folder with MNIST's four IDX files (default: auto, as in `mmnist data make`)
+#   STUDY    study file                         (default: configs/paper/experiments.yaml)
+#   SEEDS    seeds of each configuration        (default: 1)
+#   MMNIST   the command                        (default: mmnist)
+#   DEVICE   cuda, or cpu to try the script     (default: cuda)
+#   OPTIONS  further options of mmnist reproduce, such as "--epochs 1 --train-images 2000"
+#   MINUTES  length of a piece                  (default: 8, and a minute for the rest)
+#   TRAIN, TEST  number of images               (default: 50000 and 10000)
+set -euo pipefail
+
+folder=${1:?usage: scripts/reproduce_on_gpu.sh FOLDER [--one-piece]}
+pieces=${2:-all}
+[[ $pieces == all || $pieces == --one-piece ]] || { echo "unknown option: $pieces" >&2; exit 2; }
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+cd "$(dirname "$0")/.."
+
+read -ra mmnist <<<"${MMNIST:-mmnist}"
+read -ra options <<<"${OPTIONS:-}"
+archive=$folder/results.tar.gz
+data=data/modified-mnist
+
+pack() { # what is small and worth keeping, whole or not at all
+    [[ -d runs ]] || return 0
+    find runs -type f \( -name '*.yaml' -o -name '*.json' -o -name '*.csv' -o -name '*.npz' \
+        -o -name '*.log' -o -path '*/report/*' \) -print0 |
+        tar --create --gzip --null --files-from=- --file="$archive.new"
+    mv "$archive.new" "$archive"
+}
+
+if [[ -f $archive && ! -d runs ]]; then
+    tar --extract --gzip --file="$archive"
+fi
+if [[ ! -f $data/manifest.json ]]; then
+    "${mmnist[@]}" data make --train "${TRAIN:-50000}" --test "${TEST:-10000}" \
+        --digits "${DIGITS:-auto}" --output "$data"
+fi
+
+while true; do
+    status=0
+    "${mmnist[@]}" reproduce --file "${STUDY:-configs/paper/experiments.yaml}" \
+        --seeds "${SEEDS:-1}" --device "${DEVICE:-cuda}" --time-limit "${MINUTES:-8}" \
+        "${options[@]}" || status=$?
+    pack
+    echo "results so far: $archive ($(du -h "$archive" | cut -f1))"
+    # 3: out of time, with more to do. 0: all done. Else: what failed was said above.
+    [[ $status == 3 && $pieces == all ]] || exit "$status"
+done

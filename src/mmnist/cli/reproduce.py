@@ -1,0 +1,157 @@
+"""`mmnist reproduce`: all runs of a study, and its page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mmnist.study.costs import Cost
+    from mmnist.study.plan import PlannedRun
+
+PAPER = Path("configs/paper/experiments.yaml")
+
+
+def reproduce(
+    file: Annotated[
+        Path, typer.Option("--file", "-f", metavar="FILE", help="The study: its experiments.")
+    ] = PAPER,
+    only: Annotated[
+        list[str],
+        typer.Option(metavar="EXPERIMENT", help="Only this experiment of the file; repeatable."),
+    ] = [],  # noqa: B006 - typer wants the value itself
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this many seeds of each configuration.")
+    ] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of every run, for a smaller copy.")
+    ] = None,
+    train_images: Annotated[
+        int | None,
+        typer.Option(min=2, help="Training images of every run, for a smaller copy."),
+    ] = None,
+    overrides: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one key of every run, e.g. resize=64."
+        ),
+    ] = [],  # noqa: B006
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="List the runs, measure a few steps of each, and stop."),
+    ] = False,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="MINUTES",
+            help="Stop and save after this long (exit code 3); the same command goes on.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+) -> None:
+    """Run the experiments of a paper, or of a file of your own, and set them beside its numbers.
+
+    Each run is trained once, whichever experiments share it. Finished runs are left as they are,
+    interrupted ones go on; Ctrl-C saves. The page is written to runs/NAME/report.
+
+    Several of these commands at the same time share the runs among them.
+    """
+    import time
+
+    from mmnist.errors import OutOfTime, RunError
+    from mmnist.runs import Run
+    from mmnist.study.loading import load_study, save_study
+    from mmnist.study.plan import STUDY_FILES, check_data, folder_name, images_of, plan_runs
+    from mmnist.terminal import console
+
+    deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
+    changes = [
+        *([] if epochs is None else [f"train.epochs={epochs}"]),
+        *([] if train_images is None else [f"data.split.train_images={train_images}"]),
+        *overrides,
+        *([] if device is None else [f"compute.device={device}"]),
+    ]
+    loaded = load_study(file, changes)
+    folder = runs / folder_name(loaded)
+    planned = plan_runs(loaded, folder, seeds=seeds, only=only)
+    check_data(loaded, planned)
+    configs = {each.config.name: each.config for each in planned}
+    images = {name: images_of(config) for name, config in configs.items()}
+
+    from mmnist.training.reproduce import measure_missing, run_all
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    save_study(loaded, folder / STUDY_FILES)
+    costs = measure_missing(configs, folder, deadline=deadline, say=say)
+    _show_plan(planned, costs, images)
+    if dry_run:
+        return
+    try:
+        outcome = run_all(loaded, planned, deadline=deadline, say=say)
+    except OutOfTime:
+        if any(each.run.exists and Run(each.run.path).finished for each in planned):
+            write_page(folder)
+        raise
+    write_page(folder)
+    if outcome.elsewhere:
+        say(f"left to other processes: {', '.join(outcome.elsewhere)}")
+    if outcome.failed:
+        reasons = "\n".join(f"  {title}: {reason}" for title, reason in outcome.failed.items())
+        count = f"{len(outcome.failed)} of {len(planned)}"
+        raise RunError(f"{count} runs could not be made:\n{reasons}")
+
+
+def write_page(folder: Path, output: Path | None = None) -> None:
+    """Write the page of the study in `folder`, and show where it is."""
+    from mmnist.report.study.page import write_study_page
+    from mmnist.study.loading import load_study
+    from mmnist.study.plan import STUDY_FILES
+    from mmnist.study.results import read_results
+    from mmnist.terminal import messages
+
+    loaded = load_study(folder / STUDY_FILES / "experiments.yaml")
+    page, *rest = write_study_page(read_results(loaded, folder), output or folder / "report")
+    messages.print(f"wrote {page} and {len(rest)} files beside it", markup=False, soft_wrap=True)
+
+
+def _show_plan(
+    planned: "Sequence[PlannedRun]",
+    costs: "Mapping[str, Cost]",
+    images: Mapping[str, tuple[int, int]],
+) -> None:
+    """The runs with what they will take, from the measured steps."""
+    from datetime import timedelta
+
+    from rich.table import Table
+
+    from mmnist.terminal import console
+
+    table = Table("run", "for", "state", box=None, header_style="bold", pad_edge=False)
+    for title in ("epochs", "images", "time"):
+        table.add_column(title, justify="right")
+    total = 0.0
+    for each in planned:
+        name, config = each.config.name, each.config
+        seconds = costs[name].seconds(each.epochs_left, *images[name])
+        total += seconds
+        table.add_row(
+            f"{name}/seed-{config.seed}",
+            ", ".join(f"{experiment}: {variant}" for experiment, variant in each.places),
+            each.state,
+            f"{each.epochs_left} of {config.train.epochs}",
+            f"{images[name][0]:,}",
+            str(timedelta(seconds=round(seconds))) if seconds else "–",
+        )
+    console.print(table)
+    console.print(
+        f"{len(planned)} runs, about {timedelta(seconds=round(total))} to go, judged by a few "
+        "training steps of each on this machine",
+        soft_wrap=True,
+    )

@@ -1,0 +1,205 @@
+"""Study files → studies with the configuration of every variant, and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from mmnist.config.layers import read_document
+from mmnist.config.loading import dump_experiment, load_experiment
+from mmnist.config.origin import ConfigError, Located, Origin, Problem
+from mmnist.config.schema import Experiment
+from mmnist.files import write_text
+from mmnist.study.schema import Place, Study
+
+if TYPE_CHECKING:
+    from mmnist.study.published import Published
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study, the configuration of each variant, and what was published about them."""
+
+    study: Study
+    configs: dict[Place, Experiment]
+    """By experiment and variant, in the order of the file. Variants with the same content have the
+    same configuration, that of the first of them, name included: they are one run."""
+    published: "Published"
+
+
+def is_study(path: Path) -> bool:
+    """Whether a YAML file is a study, and not the configuration of one experiment.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return read_document(path).root.find(("experiments",)) is not None
+
+
+def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
+    """Read a study file and all that it names.
+
+    Args:
+        path: the study file.
+        changes: `key=value` each, laid over every configuration (and over the study's own).
+
+    Raises:
+        ConfigError: the file, a configuration or a published number is wrong; the message has one
+            line for each problem, with file, line, key, cause and what is allowed.
+    """
+    from mmnist.study.published import Published, read_published
+
+    document = read_document(path)
+    root, problems = document.root, list(document.problems)
+    try:
+        study = Study.model_validate(root.plain())
+    except ValidationError as error:
+        problems += [_problem(detail, root) for detail in error.errors(include_url=False)]
+    if problems:
+        raise ConfigError(problems)
+    study = study.model_copy(update={"changes": list(dict.fromkeys([*study.changes, *changes]))})
+    configs = _load_configs(study, root, path)
+    published = Published({}, {}, {})
+    if study.published is not None:
+        folder = path.parent / study.published
+        if not folder.is_dir():
+            origin = root.find(("published",)).origin
+            raise ConfigError([Problem(origin, ("published",), f"there is no folder {folder}")])
+        published = read_published(folder, study.places)
+    return LoadedStudy(study, configs, published)
+
+
+def save_study(loaded: LoadedStudy, folder: Path) -> None:
+    """Write the study with all that it needs into `folder`: experiments.yaml is then a study file
+    that gives the same runs wherever the folder lies.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    values = loaded.study.model_dump(mode="json", exclude_defaults=True)
+    for (experiment, variant), config in loaded.configs.items():
+        values["experiments"][experiment]["variants"][variant]["config"] = f"{config.name}.yaml"
+        write_text(folder / f"{config.name}.yaml", dump_experiment(config))
+    if loaded.study.published is not None:
+        values["published"] = "published"
+        loaded.published.write(folder / "published")
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    write_text(folder / "experiments.yaml", text)
+
+
+def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experiment]:
+    configs: dict[Place, Experiment] = {}
+    problems: list[Problem] = []
+    for experiment, variant in study.places:
+        file = path.parent / study.experiments[experiment].variants[variant].config
+        key = ("experiments", experiment, "variants", variant)
+        origin = (root.find((*key, "config")) or root.find(key)).origin
+        if not file.exists():  # said where it is asked for, since the variant's name may be wrong
+            cause = f"has no configuration: there is no file {file}"
+            problems.append(Problem(origin, key, cause))
+            continue
+        try:
+            config = load_experiment(file, study.changes)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        config, clash = _shared(config, configs.values())
+        if clash:
+            cause = f"{file} has the same name as another configuration with other content"
+            problems.append(Problem(origin, key, f"{cause} ({config.name}): set `name` in one"))
+        configs[experiment, variant] = config
+    problems += _unequal_images(study, root, configs)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return configs
+
+
+def _shared(config: Experiment, earlier: Any) -> tuple[Experiment, bool]:
+    """The first of the earlier configurations with the same content, or `config`; and whether one
+    of other content has the same name.
+    """
+    content = config.model_dump(exclude={"name"})
+    for other in earlier:
+        if other.model_dump(exclude={"name"}) == content:
+            return other, False
+    return config, any(other.name == config.name for other in earlier)
+
+
+def _unequal_images(study: Study, root: Located, configs: dict[Place, Experiment]) -> list[Problem]:
+    """Claims that compare accuracies on different images."""
+    problems = []
+    for name, comparison in study.experiments.items():
+        for index, claim in enumerate(comparison.claims):
+            if claim.kind not in ("better", "ranking", "diminishing"):
+                continue
+            found = [configs[name, v] for v in claim.names if (name, v) in configs]
+            images = {_images(config, comparison.judged_on) for config in found}
+            if len(images) > 1:
+                key = ("experiments", name, "claims", str(index))
+                cause = (
+                    "compares variants that are judged on different images "
+                    f"({'; '.join(sorted(images))}); give their configurations the same data.split"
+                    + (" or set judged_on: test" if comparison.judged_on == "validation" else "")
+                )
+                problems.append(Problem(_locate(root, key), key, cause))
+    return problems
+
+
+def _images(config: Experiment, judged_on: str) -> str:
+    data = config.data
+    if judged_on == "test":
+        return f"the test images of {data.path}"
+    split = data.split
+    seed = f", seed {split.seed}" if split.method == "stratified" else ""
+    return f"{data.path} split {split.method} {split.fraction:g}{seed}"
+
+
+def _problem(detail: Any, root: Located) -> Problem:
+    """What pydantic found, at its place in the file."""
+    # Short forms and the branches of unions put words into the place that are no keys.
+    path: tuple[str, ...] = ()
+    for part in [*detail["loc"], *detail.get("ctx", {}).get("path", ())]:
+        if _find(root, (*path, str(part))) is not None or part == detail["loc"][-1]:
+            path = (*path, str(part))
+    return Problem(_locate(root, path), path, _cause(detail))
+
+
+_CAUSES = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "union_tag_not_found": "`kind` is missing: better, ranking, diminishing, overfits_less, "
+    "accuracy or cost",
+    "string_pattern_mismatch": "wanted letters, digits, `.`, `_` and `-`, the first one a letter "
+    "or digit",
+}
+
+
+def _cause(detail: Any) -> str:
+    if detail["type"] == "at":
+        return detail["ctx"]["cause"]
+    if detail["type"] == "union_tag_invalid":
+        return f"kind {detail['ctx']['tag']!r}: wanted {detail['ctx']['expected_tags']}"
+    return _CAUSES.get(detail["type"], detail["msg"][0].lower() + detail["msg"][1:])
+
+
+def _find(root: Located, path: tuple[str, ...]) -> Located | None:
+    current = root
+    for part in path:
+        value = current.value
+        if isinstance(value, dict) and part in value:
+            current = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            current = value[int(part)]
+        else:
+            return None
+    return current
+
+
+def _locate(root: Located, path: tuple[str, ...]) -> Origin:
+    """Where the value stands, or else the nearest one around it."""
+    while (found := _find(root, path)) is None:
+        path = path[:-1]
+    return found.origin

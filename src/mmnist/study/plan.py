@@ -1,0 +1,146 @@
+"""What a study trains: its runs, each once, and where they stand."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmnist.config.schema import Experiment
+from mmnist.data.splits import split_indices
+from mmnist.data.store import open_store
+from mmnist.errors import InputError
+from mmnist.runs import Run, run_of
+from mmnist.study.loading import LoadedStudy
+from mmnist.study.schema import Place
+
+#: Folder within a study's folder that holds the study itself and the costs of its variants.
+STUDY_FILES = "study"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study, and the variants that it stands for."""
+
+    config: Experiment
+    run: Run
+    places: tuple[Place, ...]
+
+    @property
+    def state(self) -> str:
+        """`finished`, `unfinished` or `new`."""
+        if not self.run.exists:
+            return "new"
+        return "finished" if self.run.finished else "unfinished"
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that are not finished yet."""
+        if self.state == "finished":
+            return 0
+        done = len(self.run.metrics) if self.run.metrics_file.is_file() else 0
+        return self.config.train.epochs - done
+
+
+def folder_name(loaded: LoadedStudy) -> str:
+    """Name of a study's folder: the study's own, with what was changed appended.
+
+    `paper` with train.epochs=10 becomes `paper-epochs-10`, so that a smaller copy never mixes with
+    the whole. Where it is computed (`compute.…`) does not change the name.
+    """
+    words = [loaded.study.name]
+    for change in loaded.study.changes:
+        key, _, value = change.partition("=")
+        if not key.startswith("compute."):
+            words.append(re.sub(r"[^A-Za-z0-9.]+", "-", f"{key.split('.')[-1]}-{value}").strip("-"))
+    return "-".join(words)
+
+
+def find_study(argument: str, root: Path) -> Path:
+    """The folder of a study, given as a folder or as its name within `root`.
+
+    Raises:
+        InputError: there is no study; the message lists those that exist.
+    """
+    for folder in (Path(argument), root / argument):
+        if (folder / STUDY_FILES / "experiments.yaml").is_file():
+            return folder
+    found = sorted(path.parents[1].name for path in root.glob(f"*/{STUDY_FILES}/experiments.yaml"))
+    known = f"studies in {root}: {', '.join(found)}" if found else f"there are none in {root} yet"
+    raise InputError(f"{argument}: no study here; {known} (mmnist reproduce makes one)")
+
+
+def images_of(config: Experiment) -> tuple[int, int]:
+    """How many images train, and how many validate.
+
+    Raises:
+        InputError: the data set cannot be read, or cannot be split so.
+    """
+    train, valid = split_indices(open_store(config.data.path).labels("train"), config.data.split)
+    return len(train), len(valid)
+
+
+def plan_runs(
+    loaded: LoadedStudy, root: Path, *, seeds: int = 1, only: Iterable[str] = ()
+) -> list[PlannedRun]:
+    """The runs of a study, all of one seed before those of the next, in the order of the file.
+
+    Args:
+        loaded: the study.
+        root: the study's folder.
+        seeds: how many seeds of each configuration: its own and the next.
+        only: names of experiments; none: all.
+
+    Raises:
+        InputError: there is no experiment of that name.
+    """
+    wanted = list(only) or list(loaded.study.experiments)
+    for name in wanted:
+        if name not in loaded.study.experiments:
+            known = ", ".join(loaded.study.experiments)
+            raise InputError(f"--only {name}: there is no such experiment; there are: {known}")
+    places: dict[str, list[Place]] = {}
+    configs: dict[str, Experiment] = {}
+    for place, config in loaded.configs.items():
+        places.setdefault(config.name, []).append(place)
+        if place[0] in wanted:
+            configs[config.name] = config
+    planned = []
+    for offset in range(seeds):
+        for name, config in configs.items():
+            seeded = config.model_copy(update={"seed": config.seed + offset})
+            planned.append(PlannedRun(seeded, run_of(seeded, root), tuple(places[name])))
+    return planned
+
+
+def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:
+    """Make sure that all variants of an experiment see the same data, now and in their runs.
+
+    Raises:
+        InputError: a data set cannot be read; or two variants or runs of one experiment have
+            different data sets, which would compare data and not variants.
+    """
+    paths = dict.fromkeys(each.config.data.path for each in planned)
+    now = {path: open_store(path).fingerprint for path in paths}
+    seen: dict[str, dict[str, str]] = {}
+    for each in planned:
+        path = each.config.data.path
+        found = {f"the data set in {path}": now[path]}
+        if each.run.exists:
+            found[str(each.run.path)] = each.run.environment["data"]["fingerprint"]
+        for experiment, _ in each.places:
+            seen.setdefault(experiment, {}).update(found)
+    for experiment, fingerprints in seen.items():
+        refuse_mixed_data(experiment, fingerprints)
+
+
+def refuse_mixed_data(experiment: str, fingerprints: Mapping[str, str]) -> None:
+    """Raise InputError unless all fingerprints, by what they belong to, are the same."""
+    (first, expected), *others = fingerprints.items()
+    for name, fingerprint in others:
+        if fingerprint != expected:
+            raise InputError(
+                f"experiment {experiment}: {first} has the fingerprint {expected[:12]}, and "
+                f"{name} has {fingerprint[:12]}: these are different images, so comparing would "
+                "say nothing about the variants. Bring the data set back that the runs were "
+                "trained on, or move the old runs away and train them again"
+            )

@@ -1,0 +1,181 @@
+"""What the runs of a study came to: for each variant, which images each seed got right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
+from mmnist.evaluation.compare import SeedSpread, seed_spread
+from mmnist.evaluation.metrics import Metrics, compute_metrics
+from mmnist.runs import Run
+from mmnist.study.costs import Cost, read_costs
+from mmnist.study.loading import LoadedStudy
+from mmnist.study.plan import STUDY_FILES, refuse_mixed_data
+from mmnist.study.published import Counts
+from mmnist.study.schema import Comparison
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """One variant with its finished runs, one a seed."""
+
+    name: str
+    label: str
+    config: Experiment
+    runs: tuple[Run, ...]
+    index: NDArray[np.int64]
+    """int64 [N]: the images that all runs were judged on; empty without runs."""
+    labels: NDArray[np.int64]
+    """int64 [N]: their labels."""
+    predictions: NDArray[np.int64]
+    """int64 [S, N]: what each seed said."""
+    published: Counts | None
+    published_per_class: pd.DataFrame | None
+    """Rows by digit; columns precision, recall, f1."""
+    published_curves: pd.DataFrame | None
+    """A row an epoch (from 0); columns train_accuracy, train_loss, valid_accuracy, valid_loss."""
+    cost: Cost | None
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """bool [S, N]: which images each seed got right."""
+        return self.predictions == self.labels
+
+    @cached_property
+    def metrics(self) -> list[Metrics]:
+        """Per-class numbers of each seed."""
+        return [compute_metrics(self.labels, each) for each in self.predictions]
+
+    @cached_property
+    def spread(self) -> SeedSpread | None:
+        """Mean accuracy over the seeds; None without a run."""
+        return seed_spread([each.accuracy for each in self.metrics]) if self.runs else None
+
+    @cached_property
+    def overfitting(self) -> list[float]:
+        """For each seed, the rise of the validation loss from its lowest to the last epoch."""
+        losses = [run.metrics["valid_loss"] for run in self.runs]
+        return [float(loss.iloc[-1] - loss.min()) for loss in losses]
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """One experiment: its variants with their results."""
+
+    name: str
+    comparison: Comparison
+    variants: Mapping[str, VariantResult]
+
+    @property
+    def ran(self) -> list[VariantResult]:
+        """The variants that have a finished run."""
+        return [variant for variant in self.variants.values() if variant.runs]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study with the results of its runs."""
+
+    loaded: LoadedStudy
+    folder: Path
+    comparisons: tuple[ComparisonResult, ...]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """All finished runs, each once."""
+        found = {
+            run.path: run
+            for comparison in self.comparisons
+            for variant in comparison.variants.values()
+            for run in variant.runs
+        }
+        return list(found.values())
+
+
+def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
+    """Read the finished runs in a study's folder.
+
+    Raises:
+        InputError: a run is damaged, or runs of one experiment were trained on different data.
+    """
+    costs = read_costs(folder / STUDY_FILES / "costs.json")
+    cache: dict[tuple[str, str], tuple[Run, ...]] = {}
+    comparisons = []
+    for name, comparison in loaded.study.experiments.items():
+        variants = {}
+        for variant in comparison.variants:
+            config = loaded.configs[name, variant]
+            key = (config.name, comparison.judged_on)
+            if key not in cache:
+                cache[key] = _finished(folder / config.name, comparison.judged_on)
+            variants[variant] = _variant(loaded, name, variant, cache[key], costs)
+        _check_same_images(name, list(variants.values()))
+        comparisons.append(ComparisonResult(name, comparison, variants))
+    return StudyResult(loaded, folder, tuple(comparisons))
+
+
+def _finished(folder: Path, judged_on: str) -> tuple[Run, ...]:
+    """The finished runs of one configuration, by seed."""
+    seeds = sorted(
+        (path for path in folder.glob("seed-*") if path.name[5:].isdigit()),
+        key=lambda path: int(path.name[5:]),
+    )
+    runs = [Run(path) for path in seeds]
+    runs = [run for run in runs if run.exists and run.finished]
+    return tuple(run for run in runs if judged_on == "validation" or run.has_predictions("test"))
+
+
+def _variant(
+    loaded: LoadedStudy,
+    experiment: str,
+    name: str,
+    runs: tuple[Run, ...],
+    costs: Mapping[str, Cost],
+) -> VariantResult:
+    comparison, config = loaded.study.experiments[experiment], loaded.configs[experiment, name]
+    part = "valid" if comparison.judged_on == "validation" else "test"
+    each = [run.predictions(part) for run in runs]
+    _check_seeds(experiment, runs, [index for index, _, _ in each])
+    none = np.zeros(0, dtype=np.int64)
+    other, _, place_name = (comparison.variants[name].published or "").partition("/")
+    place = (other, place_name) if other else (experiment, name)
+    return VariantResult(
+        name,
+        comparison.variants[name].label or name,
+        config,
+        runs,
+        index=each[0][0] if each else none,
+        labels=each[0][1] if each else none,
+        predictions=np.stack([p.argmax(axis=1) for _, _, p in each]) if each else none[None][:0],
+        published=loaded.published.counts.get(place),
+        published_per_class=loaded.published.per_class.get(place),
+        published_curves=loaded.published.curves.get(place),
+        cost=costs.get(config.name),
+    )
+
+
+def _check_seeds(experiment: str, runs: tuple[Run, ...], indices: list[NDArray[np.int64]]) -> None:
+    if runs:
+        refuse_mixed_data(
+            experiment, {str(run.path): run.environment["data"]["fingerprint"] for run in runs}
+        )
+    for run, index in zip(runs, indices, strict=True):
+        if not np.array_equal(index, indices[0]):
+            raise InputError(
+                f"experiment {experiment}: {runs[0].path} and {run.path} were judged on different "
+                "images; train one of them again with the split of the other"
+            )
+
+
+def _check_same_images(experiment: str, variants: list[VariantResult]) -> None:
+    firsts = [variant.runs[0] for variant in variants if variant.runs]
+    if firsts:
+        refuse_mixed_data(
+            experiment, {str(run.path): run.environment["data"]["fingerprint"] for run in firsts}
+        )

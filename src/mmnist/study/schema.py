@@ -1,0 +1,241 @@
+"""What a study is: controlled experiments, their variants, and the claims that they test.
+
+A study file says what is compared and which claims are judged by it; what is trained stands in the
+configuration file of each variant. The words follow the paper: an *experiment* changes one thing
+and keeps all else; its *variants* are the configurations that are compared.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from mmnist.config.section import Section, at
+
+#: Experiment and variant.
+Place = tuple[str, str]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[Name], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class Variant(Section):
+    """One configuration of an experiment."""
+
+    config: Text
+    """Its configuration file, relative to the study file."""
+    label: Text | None = None
+    """Its name in tables and figures; the variant's key if left out."""
+    published: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")] | None = None
+    """`experiment/variant` whose published numbers are this one's; its own if left out."""
+
+
+class _Claim(Section):
+    claim: Text
+    """The claim, in words."""
+    where: str = ""
+    """Where it is made."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        raise NotImplementedError
+
+
+class BetterClaim(_Claim):
+    """Each variant of one group is more accurate than each of another."""
+
+    kind: Literal["better"]
+    better: Names
+    """The variants that are said to be better."""
+    than: Names
+    """The variants that are said to be worse."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return [*self.better, *self.than]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Which is said to be better than which."""
+        return [(better, worse) for better in self.better for worse in self.than]
+
+
+class RankingClaim(_Claim):
+    """The variants stand in this order."""
+
+    kind: Literal["ranking"]
+    order: Annotated[list[Name], Field(min_length=2)]
+    """The variants, the most accurate one first."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return self.order
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Which is said to be better than which: each than the next."""
+        return list(zip(self.order, self.order[1:], strict=False))
+
+
+class DiminishingClaim(_Claim):
+    """The first step gains more accuracy than the second."""
+
+    kind: Literal["diminishing"]
+    steps: Annotated[list[Name], Field(min_length=3, max_length=3)]
+    """Three variants, from the least to the most of what is added."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return self.steps
+
+
+class OverfitsLessClaim(_Claim):
+    """The validation loss rises less between its lowest and the last epoch."""
+
+    kind: Literal["overfits_less"]
+    variant: Name
+    """The variant that is said to overfit less."""
+    than: Name
+    """The variant that is said to overfit more."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return [self.variant, self.than]
+
+
+class AccuracyClaim(_Claim):
+    """A variant is below, or above, an accuracy that is given as a number."""
+
+    kind: Literal["accuracy"]
+    variant: Name
+    """The variant."""
+    side: Literal["below", "above"]
+    """On which side of `threshold` it is said to be."""
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    """The accuracy, from 0 to 1."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return [self.variant]
+
+
+class CostClaim(_Claim):
+    """A variant costs so many times what another one costs."""
+
+    kind: Literal["cost"]
+    variant: Name
+    """The variant whose cost is named."""
+    over: Name
+    """The variant whose cost it is compared with."""
+    measure: Literal["time", "memory"]
+    """Time of one training image, or most memory in use while training."""
+    factor: Annotated[float, Field(gt=0)]
+    """The quotient of the two costs, as claimed."""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """How far, as a share of `factor`, the measured quotient may be from it."""
+
+    @property
+    def names(self) -> list[str]:
+        """The variants that the claim is about."""
+        return [self.variant, self.over]
+
+
+Claim = Annotated[
+    BetterClaim | RankingClaim | DiminishingClaim | OverfitsLessClaim | AccuracyClaim | CostClaim,
+    Field(discriminator="kind"),
+]
+
+
+def _with_config(value: Any) -> Any:
+    """`wide: wide.yaml` is short for `wide: {config: wide.yaml}`."""
+    if not isinstance(value, dict):
+        return value
+    return {k: {"config": v} if isinstance(v, str) else v for k, v in value.items()}
+
+
+class Comparison(Section):
+    """One controlled experiment: variants that differ in one thing."""
+
+    question: Text
+    """What it is to answer."""
+    answers: str = ""
+    """The figures, tables and sections of the source that it reproduces."""
+    judged_on: Literal["validation", "test"] = "validation"
+    """Whether accuracies are those on the validation images, or on the test images of the data set
+    (whose labels generated data have and the competition's do not)."""
+    variants: Annotated[dict[Name, Variant], BeforeValidator(_with_config), Field(min_length=1)]
+    """Name → configuration; a mapping, or just the path of the file."""
+    claims: list[Claim] = Field(default_factory=list)
+    """What the experiment is to decide."""
+
+    @field_validator("claims")
+    @classmethod
+    def _variants_exist(cls, claims: Any, info: ValidationInfo) -> Any:
+        variants = info.data.get("variants")
+        for index, claim in enumerate(claims):
+            unknown = [name for name in claim.names if variants and name not in variants]
+            if unknown:
+                raise at(
+                    [str(index)],
+                    f"there is no variant {unknown[0]!r} here; the variants are: "
+                    f"{', '.join(variants)}",
+                )
+            if len(set(claim.names)) < len(claim.names):
+                raise at([str(index)], "names a variant twice, which would compare it with itself")
+        return claims
+
+
+class Study(Section):
+    """A set of experiments that belong together, such as those of one paper."""
+
+    name: Name
+    """Name of its folder, `runs/<name>`."""
+    title: Text
+    """What stands above its page."""
+    source: str = ""
+    """Who published it: authors, title, year."""
+    smaller: str | None = None
+    """What makes this a smaller copy of its source; stands at the top of each of its pages."""
+    published: Text | None = None
+    """Folder of the published numbers (accuracy.csv, per_class.csv, curves.csv; each optional),
+    relative to the study file."""
+    notes: list[Text] = Field(default_factory=list)
+    """Where the source is unclear or contradicts itself, and what was done."""
+    changes: list[Text] = Field(default_factory=list)
+    """Keys that are changed in all configurations, as `key=value`."""
+    experiments: Annotated[dict[Name, Comparison], Field(min_length=1)]
+    """Name → experiment."""
+
+    @property
+    def places(self) -> list[Place]:
+        """Experiment and variant, in the order of the file."""
+        return [
+            (name, variant)
+            for name, comparison in self.experiments.items()
+            for variant in comparison.variants
+        ]
+
+    @field_validator("experiments")
+    @classmethod
+    def _published_places_exist(cls, experiments: dict[str, Comparison]) -> dict[str, Comparison]:
+        for name, comparison in experiments.items():
+            for key, variant in comparison.variants.items():
+                other, _, place = (variant.published or f"{name}/{key}").partition("/")
+                if other not in experiments or place not in experiments[other].variants:
+                    raise at(
+                        [name, "variants", key, "published"],
+                        f"there is no variant {variant.published} in this file",
+                    )
+        return experiments

@@ -1,0 +1,160 @@
+"""The runs of a study, one after the other: each trained once, resumed, or left as it is."""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mmnist.config.schema import Experiment
+from mmnist.data.store import open_store
+from mmnist.errors import Interrupted, OutOfTime, RunError
+from mmnist.evaluation.predict import predict_probabilities, write_submission
+from mmnist.runs import Run
+from mmnist.study.costs import Cost, read_costs, write_costs
+from mmnist.study.loading import LoadedStudy
+from mmnist.study.plan import STUDY_FILES, PlannedRun
+from mmnist.training.cost import measure_costs
+from mmnist.training.train import check_run, train
+
+
+@dataclass
+class Outcome:
+    """What came of the runs of a study."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    """Runs that could not be made, with the reason; the others went on."""
+    elsewhere: list[str] = field(default_factory=list)
+    """Runs that another process is working on."""
+
+
+def run_all(
+    loaded: LoadedStudy,
+    planned: Sequence[PlannedRun],
+    *,
+    deadline: float | None = None,
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Train all runs that are not finished, and predict the test images where a study asks for it.
+
+    Processes that work on the same study at the same time share the runs: each takes the next one
+    that no other holds.
+
+    Args:
+        loaded: the study.
+        planned: its runs.
+        deadline: value of `time.monotonic()` at which to stop and save.
+        say: takes one line of progress.
+
+    Raises:
+        InputError: a run is of another experiment or data set, or impossible on this machine.
+        Interrupted: the user, or the deadline, stopped the work; everything is saved.
+    """
+    outcome = Outcome()
+    for each in planned:  # all of them, before the first one takes its hours
+        check_run(each.run, each.config, resume=True, overwrite=False)
+    for number, each in enumerate(planned, start=1):
+        title = f"{each.config.name}/seed-{each.config.seed}"
+        with _held(each.run) as mine:
+            if not mine:
+                outcome.elsewhere.append(title)
+                continue
+            if Run(each.run.path).exists and Run(each.run.path).finished:
+                _predict_test(loaded, each, say)
+                continue
+            if deadline is not None and time.monotonic() >= deadline:
+                raise OutOfTime(_go_on(len(planned) - number + 1))
+            say(f"run {number} of {len(planned)}: {title}")
+            try:
+                train(each.config, each.run.path.parents[1], resume=True, deadline=deadline)
+            except OutOfTime as error:
+                raise OutOfTime(_go_on(len(planned) - number + 1)) from error
+            except Interrupted as error:
+                raise Interrupted(_go_on(len(planned) - number + 1)) from error
+            except RunError as error:
+                say(f"{title} could not be made: {error}")
+                outcome.failed[title] = str(error)
+                continue
+            _predict_test(loaded, each, say)
+    return outcome
+
+
+def measure_missing(
+    configs: Mapping[str, Experiment],
+    folder: Path,
+    *,
+    deadline: float | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Cost]:
+    """What each configuration costs here: read from the study's folder, or measured and added.
+
+    One that cannot be measured (too little memory, say) is left out.
+
+    Args:
+        configs: configurations by name.
+        folder: the study's folder.
+        deadline: value of `time.monotonic()` after which no other one is measured.
+        say: takes one line of progress.
+
+    Raises:
+        InputError: a configuration is impossible on this machine.
+        OutOfTime: the deadline has passed.
+    """
+    path = folder / STUDY_FILES / "costs.json"
+    costs = read_costs(path)
+    missing = {name: config for name, config in configs.items() if name not in costs}
+    if missing:
+        say(f"measuring {len(missing)} configurations, a few steps each")
+
+    def done(name: str, cost: Cost) -> None:
+        costs[name] = cost
+        write_costs(path, costs)
+        say(f"  {name}: {cost.train_images_per_second:,.1f} img/s")
+        if deadline is not None and time.monotonic() >= deadline:
+            raise OutOfTime(_go_on(None))
+
+    while missing := {name: config for name, config in missing.items() if name not in costs}:
+        try:
+            measure_costs(missing, done)
+        except RunError as error:  # of the first one that is still missing: too large, say
+            failed = next(name for name in missing if name not in costs)
+            say(f"  {failed} could not be measured: {error}")
+            del missing[failed]
+    return costs
+
+
+def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:
+    """Predict the test images, if an experiment that the run stands for is judged on them."""
+    judged_on = {loaded.study.experiments[experiment].judged_on for experiment, _ in each.places}
+    run = Run(each.run.path)
+    if "test" not in judged_on or run.submission_file.is_file():
+        return
+    store = open_store(each.config.data.path)
+    images = store.images("test")
+    say(f"{run.title}: predicting {len(images):,} test images")
+    probabilities = predict_probabilities(run, images, each.config.compute.device)
+    labels = store.labels("test")
+    if labels is not None:
+        run.write_predictions("test", np.arange(len(images)), labels, probabilities)
+    write_submission(run.submission_file, probabilities.argmax(axis=1))
+
+
+@contextmanager
+def _held(run: Run) -> Iterator[bool]:
+    """Hold a run for this process while the block lasts; yields False if another one holds it."""
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    with (run.path.parent / f".{run.path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _go_on(left: int | None) -> str:
+    runs = "" if left is None else f" ({left} of the runs are left)"
+    return f"everything is saved{runs}; the same command goes on from here"

@@ -1,0 +1,171 @@
+"""`mmnist reproduce` and `mmnist report --study`, as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmnist.runs import Run
+
+STUDY = """\
+name: rates
+title: Two rates
+published: published
+experiments:
+  rate:
+    question: Does the rate matter?
+    variants:
+      fast: {config: fast.yaml, label: fast}
+      slow: slow.yaml
+    claims:
+      - {claim: Faster is better, kind: better, better: fast, than: slow}
+  shared:
+    question: The same run again
+    variants: {fast: again.yaml}
+"""
+CONFIG = """\
+data: {{path: {store}, split: {{fraction: 0.5}}}}
+model: {{architecture: shufflenet_v2, size: 0.5}}
+resize: 32
+train: {{epochs: 3, batch_size: 16, learning_rate: 0.01, schedule: one_cycle}}
+compute: {{device: cpu, precision: fp32}}
+"""
+PUBLISHED = (
+    "experiment,variant,best_valid_accuracy,valid_images,correct\n"
+    "rate,fast,0.9,200,180\nrate,slow,0.1,200,20\n"
+)
+
+
+@pytest.fixture
+def study(tmp_path, easy_store):
+    (tmp_path / "published").mkdir()
+    for name, text in {
+        "fast.yaml": CONFIG.format(store=easy_store),
+        "slow.yaml": "extends: fast.yaml\ntrain: {learning_rate: 1e-6}\n",
+        "again.yaml": "extends: fast.yaml\n",
+        "published/accuracy.csv": PUBLISHED,
+        "rates.yaml": STUDY,
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path / "rates.yaml"
+
+
+def test_a_study_from_its_file_to_its_page(study, mmnist, tmp_path):
+    done = mmnist("reproduce", "--file", study.name, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "2 runs, about 0:" in done.stdout
+    assert "rate: fast, shared: fast" in done.stdout
+    assert not (tmp_path / "runs" / "rates" / "fast").exists()
+    costs = json.loads((tmp_path / "runs" / "rates" / "study" / "costs.json").read_text("utf-8"))
+    assert set(costs) == {"fast", "slow"}
+
+    done = mmnist("reproduce", "--file", study.name, "--seeds", "2")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs, about 0:" in done.stdout
+    page = tmp_path / "runs" / "rates" / "report" / "README.md"
+    text = page.read_text("utf-8")
+    assert "# Two rates" in text
+    assert "Faster is better" in text
+    assert "holds" in text
+    before = (tmp_path / "runs" / "rates" / "fast" / "seed-0" / "metrics.csv").stat().st_mtime_ns
+
+    again = mmnist("reproduce", "--file", study.name, "--seeds", "2")
+    assert again.returncode == 0
+    assert "about 0:00:00 to go" in again.stdout
+    after = (tmp_path / "runs" / "rates" / "fast" / "seed-0" / "metrics.csv").stat().st_mtime_ns
+    assert after == before
+
+    page.unlink()
+    assert mmnist("report", "--study", "rates").returncode == 0
+    assert page.read_text("utf-8") == text
+    assert mmnist("report", "--study", "runs/rates", "-o", "elsewhere").returncode == 0
+    assert (tmp_path / "elsewhere" / "README.md").is_file()
+
+
+def test_a_killed_study_goes_on_to_the_same_result(study, mmnist, tmp_path):
+    """Ctrl-C in the middle of a run, then the same command again."""
+    options = ["--file", str(study), "--epochs", "8", "--only", "shared"]
+    whole = mmnist("reproduce", *options, "--runs", "whole")
+    assert whole.returncode == 0, whole.stderr
+    log = tmp_path / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "mmnist", "reproduce", *options, "--runs", "cut"],
+            cwd=tmp_path,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "NO_COLOR": "1", "TERM": "dumb"},
+        )
+        deadline = time.monotonic() + 120
+        while "epoch  2/8" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130, log.read_text()
+    assert "the same command goes on" in log.read_text()
+    folder = Path("rates-epochs-8") / "fast" / "seed-0"
+    assert not Run(tmp_path / "cut" / folder).finished
+    done = mmnist("reproduce", *options, "--runs", "cut")
+    assert done.returncode == 0, done.stderr
+    assert "resumed at epoch" in done.stdout
+    one, other = Run(tmp_path / "whole" / folder), Run(tmp_path / "cut" / folder)
+    assert one.model_file.read_bytes() == other.model_file.read_bytes()
+    timed = ["seconds", "images_per_second"]
+    assert one.metrics.drop(columns=timed).equals(other.metrics.drop(columns=timed))
+
+
+def test_a_time_limit_ends_with_its_own_code(study, mmnist):
+    done = mmnist("reproduce", "--file", study.name, "--time-limit", "0.01")
+    assert done.returncode == 3
+    assert "out of time" in done.stderr
+    assert "the same command goes on from here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("better: fast", "better: faster"), "rates.yaml:11: "),
+        (
+            ("slow: slow.yaml", "slow: gone.yaml"),
+            "has no configuration: there is no file gone.yaml",
+        ),
+        (("published: published", "published: nothing"), "there is no folder nothing"),
+    ],
+)
+def test_bad_files_are_refused_with_their_place(study, mmnist, tmp_path, change, message):
+    study.write_text(study.read_text("utf-8").replace(*change), "utf-8")
+    done = mmnist("reproduce", "--file", study.name)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_digit_that_is_not_there_is_refused(study, mmnist):
+    (study.parent / "published" / "per_class.csv").write_text(
+        "experiment,variant,digit,precision,recall,f1\nrate,fast,10,1,1,1\n", "utf-8"
+    )
+    done = mmnist("reproduce", "--file", study.name)
+    assert done.returncode == 2
+    assert "per_class.csv:2: there is no digit 10; the classes are 0 to 9" in done.stderr
+
+
+def test_studies_that_are_not_there(study, mmnist):
+    done = mmnist("report", "--study", "paper")
+    assert done.returncode == 2
+    assert "paper: no study here; there are none in runs yet" in done.stderr
+    assert mmnist("reproduce").returncode == 2  # no configs/ in this folder
+    done = mmnist("report", "x", "--study", "y")
+    assert "leave x out" in done.stderr
+
+
+def test_config_check_reads_studies_too(study, mmnist):
+    assert "rates.yaml: ok" in mmnist("config", "check", study.name).stdout
+    study.write_text(study.read_text("utf-8").replace("than: slow", "than: slw"), "utf-8")
+    done = mmnist("config", "check", ".")
+    assert done.returncode == 2
+    assert "no variant 'slw'" in done.stderr

@@ -1,0 +1,140 @@
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from mmnist.config.origin import ConfigError
+from mmnist.study.loading import is_study, load_study, save_study
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDIES = sorted(path for path in (ROOT / "configs").rglob("experiments.yaml"))
+
+
+def test_a_study_holds_the_configuration_of_every_variant(study_file):
+    loaded = load_study(study_file())
+    assert list(loaded.configs) == [("resize", "small"), ("resize", "large"), ("again", "only")]
+    assert loaded.configs["resize", "large"].resize == 64
+    assert loaded.study.experiments["resize"].variants["large"].label == "64 px"
+    assert loaded.published.counts["resize", "large"].correct == 38
+
+
+def test_variants_of_the_same_content_are_one_run(study_file):
+    loaded = load_study(study_file())
+    assert loaded.configs["again", "only"] is loaded.configs["resize", "small"]
+    assert loaded.configs["again", "only"].name == "small"
+
+
+def test_changes_reach_every_configuration(study_file):
+    loaded = load_study(study_file(), ["train.epochs=7", "data.split.train_images=50"])
+    assert {config.train.epochs for config in loaded.configs.values()} == {7}
+    assert {config.data.split.train_images for config in loaded.configs.values()} == {50}
+    assert loaded.study.changes == ["train.epochs=7", "data.split.train_images=50"]
+
+
+def test_changes_of_the_file_come_before_those_of_the_command(study_file):
+    path = study_file(("published:", "changes: [train.epochs=5, seed=3]\npublished:"))
+    configs = load_study(path, ["train.epochs=6"]).configs.values()
+    assert {(config.train.epochs, config.seed) for config in configs} == {(6, 3)}
+
+
+def test_a_saved_study_gives_the_same_wherever_it_lies(study_file, tmp_path):
+    loaded = load_study(study_file(), ["train.epochs=7"])
+    save_study(loaded, tmp_path / "elsewhere")
+    again = load_study(tmp_path / "elsewhere" / "experiments.yaml")
+    assert again.configs == loaded.configs
+    assert again.published.counts == loaded.published.counts
+    assert again.study.changes == loaded.study.changes
+    assert again.study.experiments.keys() == loaded.study.experiments.keys()
+    assert again.study.experiments["resize"].claims == loaded.study.experiments["resize"].claims
+
+
+def test_a_study_is_told_from_a_configuration(study_file):
+    path = study_file()
+    assert is_study(path)
+    assert not is_study(path.parent / "small.yaml")
+
+
+BAD = {
+    "unknown variant in a claim": (("better: large", "better: huge"), "no variant 'huge'", 12),
+    "compared with itself": (("than: small", "than: large"), "names a variant twice", 12),
+    "variant without a configuration": (
+        ("small: small.yaml", "small: {label: x}"),
+        "experiments.resize.variants.small.config: is missing",
+        8,
+    ),
+    "configuration that is not there": (
+        ("small: small.yaml", "small: absent.yaml"),
+        "experiments.resize.variants.small: has no configuration: there is no file",
+        8,
+    ),
+    "unknown key": (("question: Do", "question_: Do"), "unknown key", 6),
+    "unknown kind": (("kind: better", "kind: best"), "kind 'best': wanted 'better'", 11),
+    "kind left out": (("kind: better\n", "\n"), "`kind` is missing", 11),
+    "no published folder": (("numbers", "figures"), "there is no folder", 3),
+    "published numbers of nothing": (
+        ("label: 64 px", "label: 64 px, published: resize/huge"),
+        "experiments.resize.variants.large.published: there is no variant resize/huge",
+        9,
+    ),
+    "other split": (
+        ("large: {config: large.yaml", "large: {config: split.yaml"),
+        "claims.0: compares variants that are judged on different images",
+        11,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_said_with_its_place(study_file, name):
+    change, message, line = BAD[name]
+    path = study_file(change)
+    split = "extends: large.yaml\ndata: {split: {fraction: 0.8}}\n"
+    (path.parent / "split.yaml").write_text(split, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    place = os.path.normpath(path)
+    lines = [each for each in str(caught.value).splitlines() if message in each]
+    assert lines, str(caught.value)
+    assert any(each.startswith(f"{place}:{near}:") for each in lines for near in (line, line - 1))
+
+
+def test_a_wrong_configuration_is_said_once_though_two_variants_use_it(study_file):
+    path = study_file()
+    (path.parent / "small.yaml").write_text("model: {architecture: vgg}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    assert str(caught.value).count("vgg") == 1
+
+
+def test_two_configurations_of_one_name_are_refused(study_file):
+    path = study_file()
+    same = "extends: large.yaml\nname: small\n"
+    (path.parent / "same.yaml").write_text(same, encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("same.yaml", "other.yaml")
+    path.write_text(text, encoding="utf-8")
+    (path.parent / "other.yaml").write_text(f"{same}seed: 4\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="same name as another configuration"):
+        load_study(path)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
+def test_shipped_studies_load(path):
+    loaded = load_study(path)
+    assert loaded.configs
+    assert all(comparison.claims for comparison in loaded.study.experiments.values())
+
+
+def test_the_papers_file_has_every_published_number_and_run():
+    folder = ROOT / "configs" / "paper"
+    loaded = load_study(folder / "experiments.yaml")
+    with (folder / "published" / "accuracy.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(loaded.published.counts) == len(rows) == 14
+    assert {len(table) for table in loaded.published.per_class.values()} == {10}
+    names = {config.name for config in loaded.configs.values()}
+    assert len(names) == 15  # of 18 files, three repeat another
+    shared = [
+        place for place, config in loaded.configs.items() if config.name == "augmentation_paper"
+    ]
+    assert shared == [("augmentation", "paper"), ("resize", "128"), ("pretraining", "none")]

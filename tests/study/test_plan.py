@@ -1,0 +1,98 @@
+import shutil
+
+import pytest
+
+from mmnist.errors import InputError
+from mmnist.runs import Run
+from mmnist.study.loading import load_study
+from mmnist.study.plan import check_data, folder_name, images_of, plan_runs
+
+
+def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
+    planned = plan_runs(load_study(study_file()), tmp_path / "runs", seeds=2)
+    titles = [(each.config.name, each.config.seed) for each in planned]
+    assert titles == [("small", 0), ("large", 0), ("small", 1), ("large", 1)]
+    assert planned[0].places == (("resize", "small"), ("again", "only"))
+    assert planned[0].run.path == tmp_path / "runs" / "small" / "seed-0"
+    assert {each.state for each in planned} == {"new"}
+    assert {each.epochs_left for each in planned} == {2}
+
+
+def test_one_experiment_keeps_the_names_of_shared_runs(study_file, tmp_path):
+    (only,) = plan_runs(load_study(study_file()), tmp_path, only=["again"])
+    assert only.config.name == "small"
+    assert ("resize", "small") in only.places
+
+
+def test_an_unknown_experiment_is_refused(study_file, tmp_path):
+    with pytest.raises(InputError, match=r"--only sizes: .*there are: resize, again"):
+        plan_runs(load_study(study_file()), tmp_path, only=["sizes"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ([], "pair"),
+        (["train.epochs=10"], "pair-epochs-10"),
+        (["train.epochs=10", "data.split.train_images=50"], "pair-epochs-10-train-images-50"),
+        (["model.pretrained=a/b.pth"], "pair-pretrained-a-b.pth"),
+        (["compute.device=cpu"], "pair"),
+    ],
+)
+def test_a_smaller_copy_has_a_folder_of_its_own(study_file, changes, name):
+    assert folder_name(load_study(study_file(), changes)).replace("_", "-") == name
+
+
+def test_images_are_counted_by_the_split(study_file):
+    config = load_study(study_file(), ["data.split.train_images=50"]).configs["resize", "small"]
+    assert images_of(config) == (50, 40)
+
+
+def make_run(config, root, fingerprint, epochs=0):
+    run = Run(root / config.name / f"seed-{config.seed}")
+    run.write_config(config)
+    run.write_environment({"data": {"fingerprint": fingerprint}})
+    run.write_summary({"status": "training"})
+    if epochs:
+        run.write_metrics([{"epoch": epoch} for epoch in range(epochs)])
+    return run
+
+
+def test_epochs_that_are_done_are_not_left(study_file, tmp_path):
+    loaded = load_study(study_file())
+    run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "x", epochs=1)
+    first, _ = plan_runs(loaded, tmp_path / "runs")
+    assert (first.state, first.epochs_left) == ("unfinished", 1)
+    run.write_summary({"status": "finished"})
+    first, _ = plan_runs(loaded, tmp_path / "runs")
+    assert (first.state, first.epochs_left) == ("finished", 0)
+
+
+def test_runs_of_other_data_are_refused_and_both_are_named(study_file, tmp_path):
+    loaded = load_study(study_file())
+    run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "f" * 64)
+    with pytest.raises(InputError) as caught:
+        check_data(loaded, plan_runs(loaded, tmp_path / "runs"))
+    message = str(caught.value)
+    assert "experiment resize" in message
+    assert str(run.path) in message
+    assert str(tmp_path / "store") in message
+    assert "f" * 12 in message
+
+
+def test_variants_on_different_data_sets_are_refused(study_file, tmp_path):
+    from conftest import write_easy_store
+
+    path = study_file()
+    shutil.rmtree(tmp_path / "other", ignore_errors=True)
+    write_easy_store(tmp_path / "other", seed=1)
+    config = (path.parent / "large.yaml").read_text("utf-8")
+    changed = config.replace(str(tmp_path / "store"), str(tmp_path / "other"))
+    (path.parent / "large.yaml").write_text(changed, "utf-8")
+    # The claim compares paths of data sets already; without claims the fingerprints tell.
+    text = path.read_text("utf-8")
+    start, end = text.index("    claims:"), text.index("  again:")
+    path.write_text(text[:start] + text[end:], "utf-8")
+    loaded = load_study(path)
+    with pytest.raises(InputError, match=r"the data set in .*store .*the data set in .*other"):
+        check_data(loaded, plan_runs(loaded, tmp_path / "runs"))

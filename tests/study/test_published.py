@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mmnist.config.origin import ConfigError
+from mmnist.study.published import Counts, read_published
+
+PLACES = [("size", "small"), ("size", "large"), ("resize", "64")]
+FILES = {
+    "accuracy.csv": "experiment,variant,best_valid_accuracy,valid_images,correct\n"
+    "size,small,0.980198,505,495\nresize,64,0.5,10,5\n",
+    "per_class.csv": "experiment,variant,digit,precision,recall,f1\nsize,small,0,1,0.4,0.571\n",
+    "curves.csv": "experiment,variant,epoch,train_accuracy,train_loss,valid_accuracy,valid_loss\n"
+    "size,small,1,0.2,1.9,0.25,1.91\nsize,small,0,0.1,2.0,0.2,2.0\n",
+}
+
+
+def write(folder: Path, **changes: tuple[str, str]) -> Path:
+    for name, text in FILES.items():
+        before, after = changes.get(name.split(".")[0], ("", ""))
+        assert before in text
+        (folder / name).write_text(text.replace(before, after, 1), encoding="utf-8")
+    return folder
+
+
+def test_numbers_by_place(tmp_path):
+    published = read_published(write(tmp_path), PLACES)
+    assert published.counts == {
+        ("size", "small"): Counts(495, 505),
+        ("resize", "64"): Counts(5, 10),
+    }
+    assert published.counts["size", "small"].accuracy == pytest.approx(0.980198, abs=1e-6)
+    assert published.per_class["size", "small"].loc[0, "f1"] == 0.571
+    assert published.curves["size", "small"]["valid_loss"].tolist() == [2.0, 1.91]  # by epoch
+
+
+def test_what_is_written_reads_the_same(tmp_path):
+    published = read_published(write(tmp_path), PLACES)
+    published.write(tmp_path / "copy")
+    again = read_published(tmp_path / "copy", PLACES)
+    assert again.counts == published.counts
+    for name in ("per_class", "curves"):
+        before, after = getattr(published, name), getattr(again, name)
+        assert before.keys() == after.keys()
+        for place in before:
+            pd.testing.assert_frame_equal(before[place], after[place], check_dtype=False)
+
+
+def test_files_may_be_absent(tmp_path):
+    published = read_published(tmp_path, PLACES)
+    assert not published.counts
+    assert not published.per_class
+    assert not published.curves
+
+
+BAD = [
+    ("per_class", ("small,0,1", "small,10,1"), "per_class.csv:2: there is no digit 10"),
+    ("per_class", ("0,1,0.4", "0,1.5,0.4"), "per_class.csv:2: precision is 1.5"),
+    ("per_class", ("0,1,0.4", "0,x,0.4"), "per_class.csv:2: precision is 'x'"),
+    ("per_class", ("0,1,0.4", "0,,0.4"), "per_class.csv:2: precision is nan"),
+    ("per_class", ("size,small", "size,huge"), "experiment size has no variant 'huge'; it has: sm"),
+    ("accuracy", ("size,", "seize,"), "accuracy.csv:2: there is no experiment 'seize'"),
+    ("accuracy", ("505,495", "505,506"), "506 of 505 images cannot be right"),
+    ("accuracy", ("505,495", "505,494"), "0.980198 is not 494 of 505"),
+    ("accuracy", ("resize,64,0.5,10,5", "size,small,0.980198,505,495"), ":3: a second line for"),
+    ("curves", ("small,1,", "small,0,"), "curves.csv:3: a second line"),
+    ("curves", ("valid_loss", "validation_loss"), "curves.csv:1: no column valid_loss"),
+    ("curves", ("1.91", "-1"), "curves.csv:2: valid_loss is -1"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "message"), BAD, ids=[each[2][:40] for each in BAD])
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path, name, change, message):
+    with pytest.raises(ConfigError) as caught:
+        read_published(write(tmp_path, **{name: change}), PLACES)
+    assert message in str(caught.value)

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from mmnist.errors import InputError
+from mmnist.evaluation.metrics import compute_metrics
+from mmnist.runs import FINISHED, TRAINING, Run
+from mmnist.study.costs import Cost, write_costs
+from mmnist.study.loading import load_study
+from mmnist.study.results import read_results
+
+LABELS = np.arange(40) % 10
+
+
+def probabilities(right):
+    """Float32 [N, 10] that say the label of the first `right` images, and 0 or 1 of the others."""
+    said = np.where(np.arange(len(LABELS)) < right, LABELS, (LABELS == 0).astype(int))
+    return np.eye(10, dtype=np.float32)[said]
+
+
+@pytest.fixture
+def loaded(study_file):
+    return load_study(study_file())
+
+
+@pytest.fixture
+def finish(loaded, tmp_path):
+    """Write a finished run of a variant of `resize`."""
+
+    def write(variant, seed=0, right=30, *, fingerprint="a" * 64, status=FINISHED, index=None):
+        config = loaded.configs["resize", variant].model_copy(update={"seed": seed})
+        run = Run(tmp_path / "runs" / config.name / f"seed-{seed}")
+        run.write_config(config)
+        run.write_environment({"data": {"fingerprint": fingerprint}})
+        run.write_summary({"status": status, "best_epoch": 1})
+        losses = [0.9, 0.5, 0.6]
+        run.write_metrics([{"epoch": i, "valid_loss": loss} for i, loss in enumerate(losses)])
+        index = np.arange(40) if index is None else index
+        run.write_predictions("valid", index, LABELS, probabilities(right))
+        return run
+
+    return write
+
+
+def test_finished_runs_by_variant_and_seed(loaded, finish, tmp_path):
+    for seed, right in enumerate([30, 32, 34]):
+        finish("small", seed, right)
+    finish("large", right=40)
+    finish("large", 1, status=TRAINING)
+    result = read_results(loaded, tmp_path / "runs")
+    resize, again = result.comparisons
+    small, large = resize.variants["small"], resize.variants["large"]
+    assert small.right.shape == (3, 40)
+    assert small.right[:, :30].all()
+    expected = [
+        compute_metrics(LABELS, each.argmax(1)) for each in map(probabilities, (30, 32, 34))
+    ]
+    assert [each.accuracy for each in small.metrics] == [each.accuracy for each in expected]
+    assert small.spread.mean == pytest.approx(np.mean([each.accuracy for each in expected]))
+    assert small.overfitting == pytest.approx([0.1] * 3)
+    assert len(large.runs) == 1  # the unfinished one is left out
+    assert again.variants["only"].runs == small.runs
+    assert len(result.runs) == 4
+    assert (small.published.correct, large.published.correct) == (20, 38)
+
+
+def test_variants_without_runs_are_there_but_empty(loaded, finish, tmp_path):
+    finish("small")
+    resize, _ = read_results(loaded, tmp_path / "runs").comparisons
+    assert resize.ran == [resize.variants["small"]]
+    large = resize.variants["large"]
+    assert large.runs == ()
+    assert large.spread is None
+    assert len(large.right) == 0
+
+
+def test_costs_go_to_their_variants(loaded, tmp_path):
+    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+    write_costs(tmp_path / "runs" / "study" / "costs.json", {"small": cost})
+    resize, again = read_results(loaded, tmp_path / "runs").comparisons
+    assert resize.variants["small"].cost == again.variants["only"].cost == cost
+    assert resize.variants["large"].cost is None
+
+
+@pytest.mark.parametrize("second", [("small", 1), ("large", 0)])
+def test_runs_on_different_data_are_refused_and_both_named(loaded, finish, tmp_path, second):
+    first = finish("small", fingerprint="a" * 64)
+    other = finish(*second, fingerprint="b" * 64)
+    with pytest.raises(InputError) as caught:
+        read_results(loaded, tmp_path / "runs")
+    for words in (str(first.path), str(other.path), "a" * 12, "b" * 12, "experiment resize"):
+        assert words in str(caught.value)
+
+
+def test_seeds_judged_on_different_images_are_refused(loaded, finish, tmp_path):
+    first = finish("small")
+    other = finish("small", 1, index=np.arange(40) + 1)
+    with pytest.raises(InputError, match="judged on different images") as caught:
+        read_results(loaded, tmp_path / "runs")
+    assert str(first.path) in str(caught.value)
+    assert str(other.path) in str(caught.value)

@@ -1,0 +1,220 @@
+"""Verdicts on results whose answer is known."""
+
+from math import isnan
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from mmnist.config.schema import Experiment
+from mmnist.study.costs import Cost
+from mmnist.study.published import Counts
+from mmnist.study.results import ComparisonResult, VariantResult
+from mmnist.study.schema import Comparison
+from mmnist.study.verdicts import Verdict, judge
+
+N = 1000
+
+
+class Curve:
+    """In place of a run: it has a validation loss by epoch."""
+
+    def __init__(self, losses):
+        import pandas as pd
+
+        self.metrics = pd.DataFrame({"valid_loss": losses})
+
+
+def cost(speed, memory=100.0, batch_size=32):
+    return Cost(1, 1, speed, speed, memory, batch_size, "CPU", "fp32", 1)
+
+
+def variant(name, right=None, counts=None, losses=(), cost=None):
+    """`right`: bool [S, N], or a number of right answers that all stand first."""
+    if isinstance(right, int):
+        right = (np.arange(N) < right)[None]
+    right = np.zeros((0, N), bool) if right is None else np.asarray(right)
+    labels = np.full(right.shape[1], 3)
+    curves = losses or [[1.0]] * len(right)
+    return VariantResult(
+        name=name,
+        label=name,
+        config=Experiment(name=name, model={"architecture": "simple_cnn"}),
+        runs=tuple(Curve(each) for each in curves),
+        index=np.arange(right.shape[1]),
+        labels=labels,
+        predictions=np.where(right, 3, 4),
+        published=Counts(*counts) if counts else None,
+        published_per_class=None,
+        published_curves=None,
+        cost=cost,
+    )
+
+
+def judged(claims, *variants):
+    comparison = Comparison.model_validate(
+        {
+            "question": "?",
+            "variants": {each.name: f"{each.name}.yaml" for each in variants},
+            "claims": [{"claim": "it is so", **claim} for claim in claims],
+        }
+    )
+    result = ComparisonResult("test", comparison, {each.name: each for each in variants})
+    return judge(result)
+
+
+BETTER = {"kind": "better", "better": "a", "than": "b"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [(900, 850, Verdict.HOLDS), (850, 900, Verdict.FAILS), (901, 900, Verdict.UNKNOWN)],
+)
+def test_two_runs_are_compared_by_mcnemar(a, b, verdict):
+    (judgement,) = judged([BETTER], variant("a", a), variant("b", b))
+    (test,) = judgement.own.tests
+    assert judgement.own.verdict == verdict
+    assert test.p == pytest.approx(binomtest(0, abs(a - b)).pvalue)
+    assert test.estimate == pytest.approx((a - b) / N)
+    assert "McNemar" in test.method
+
+
+def seeds(rng, *accuracies):
+    return np.array([rng.random(N) < accuracy for accuracy in accuracies])
+
+
+def test_groups_of_seeds_are_compared_over_seeds_too():
+    rng = np.random.default_rng(0)
+    even = variant("a", seeds(rng, 0.9, 0.9, 0.9)), variant("b", seeds(rng, 0.8, 0.8, 0.8))
+    assert judged([BETTER], *even)[0].own.verdict == Verdict.HOLDS
+    # The same means, but seeds that differ more than the groups do.
+    spread = variant("a", seeds(rng, 0.99, 0.9, 0.81)), variant("b", seeds(rng, 0.95, 0.8, 0.65))
+    assert judged([BETTER], *spread)[0].own.verdict == Verdict.UNKNOWN
+
+
+def test_holm_counts_every_test_of_the_experiment_once():
+    a, b, c = variant("a", 912), variant("b", 905), variant("c", 800)
+    ranking = {"kind": "ranking", "order": ["a", "b", "c"]}
+    alone = judged([BETTER], a, b)[0].own
+    assert alone.verdict == Verdict.HOLDS  # 7 to 0: p = 0.016
+    again = judged([BETTER, BETTER], a, b)
+    assert again[1].own.tests[0].adjusted == alone.tests[0].p
+    larger = judged(
+        [BETTER, ranking, {"kind": "accuracy", "variant": "c", "side": "below", "threshold": 0.8},
+         {"kind": "accuracy", "variant": "b", "side": "below", "threshold": 0.905}],
+        a, b, c,
+    )  # fmt: skip
+    (test,) = larger[0].own.tests
+    assert test.adjusted == pytest.approx(3 * test.p)  # four tests, one of them smaller
+    assert larger[0].own.verdict == Verdict.HOLDS
+    assert larger[1].own.verdict == Verdict.HOLDS
+
+
+def test_a_ranking_fails_if_one_step_is_reversed():
+    order = {"kind": "ranking", "order": ["a", "b", "c"]}
+    (judgement,) = judged([order], variant("a", 900), variant("b", 800), variant("c", 850))
+    assert judgement.own.verdict == Verdict.FAILS
+    (judgement,) = judged([order], variant("a", 900), variant("b", 800), variant("c", 800))
+    assert judgement.own.verdict == Verdict.UNKNOWN
+
+
+def test_diminishing_returns():
+    claim = {"kind": "diminishing", "steps": ["a", "b", "c"]}
+    (judgement,) = judged([claim], variant("a", 700), variant("b", 900), variant("c", 910))
+    assert judgement.own.verdict == Verdict.HOLDS
+    assert judgement.own.tests[0].estimate == pytest.approx(0.19)
+    (judgement,) = judged([claim], variant("a", 700), variant("b", 710), variant("c", 900))
+    assert judgement.own.verdict == Verdict.FAILS
+
+
+def test_an_accuracy_against_a_number():
+    claim = {"kind": "accuracy", "variant": "a", "side": "below", "threshold": 0.3}
+    assert judged([claim], variant("a", 270))[0].own.verdict == Verdict.HOLDS
+    assert judged([claim], variant("a", 299))[0].own.verdict == Verdict.UNKNOWN
+    assert judged([claim], variant("a", 350))[0].own.verdict == Verdict.FAILS
+    above = {**claim, "side": "above"}
+    assert judged([above], variant("a", 350))[0].own.verdict == Verdict.HOLDS
+    (test,) = judged([above], variant("a", 350))[0].own.tests
+    assert test.estimate == pytest.approx(0.05)
+    assert test.interval[0] < 0.05 < test.interval[1]
+
+
+def test_overfitting_needs_seeds():
+    claim = {"kind": "overfits_less", "variant": "a", "than": "b"}
+    flat, rising = [0.5, 0.2, 0.2], [0.5, 0.1, 0.6]
+    one = judged([claim], variant("a", 900, losses=[flat]), variant("b", 900, losses=[rising]))
+    assert one[0].own.verdict == Verdict.UNKNOWN
+    assert "one seed" in one[0].own.remark
+    assert one[0].own.tests[0].estimate == pytest.approx(0.5)
+    right = np.ones((3, N), bool)
+    some = [[0.5, 0.2, end] for end in (0.20, 0.21, 0.22)]
+    more = [[0.5, 0.1, end] for end in (0.55, 0.6, 0.65)]
+    three = judged([claim], variant("a", right, losses=some), variant("b", right, losses=more))
+    assert three[0].own.verdict == Verdict.HOLDS
+    back = judged([claim], variant("a", right, losses=more), variant("b", right, losses=some))
+    assert back[0].own.verdict == Verdict.FAILS
+
+
+@pytest.mark.parametrize(
+    ("speed", "verdict"), [(25, Verdict.HOLDS), (30, Verdict.HOLDS), (50, Verdict.FAILS)]
+)
+def test_a_cost_is_held_against_the_measured_quotient(speed, verdict):
+    claim = {"kind": "cost", "variant": "a", "over": "b", "measure": "time", "factor": 4}
+    a, b = variant("a", cost=cost(speed)), variant("b", cost=cost(100))
+    (judgement,) = judged([claim], a, b)
+    assert judgement.own.verdict == verdict
+    assert f"{100 / speed:.2f} times" in judgement.own.remark
+    assert judged([claim], a, variant("b"))[0].own.remark == "not measured"
+
+
+def test_memory_is_not_compared_between_batch_sizes():
+    claim = {"kind": "cost", "variant": "a", "over": "b", "measure": "memory", "factor": 2}
+    a = variant("a", cost=cost(1, 200))
+    assert judged([claim], a, variant("b", cost=cost(1, 100)))[0].own.verdict == Verdict.HOLDS
+    other = judged([claim], a, variant("b", cost=cost(1, 100, batch_size=64)))
+    assert other[0].own.verdict == Verdict.UNKNOWN
+
+
+def test_variants_that_were_not_run_are_named():
+    (judgement,) = judged([{**BETTER, "than": ["b", "c"]}], variant("a", 900), variant("b", 800),
+                          variant("c"))  # fmt: skip
+    assert judgement.own.verdict == Verdict.UNKNOWN
+    assert judgement.own.remark == "not run: c"
+    assert judgement.own.tests[0].verdict == Verdict.HOLDS  # what can be told of the others
+
+
+def test_published_495_against_494_of_505_tells_nothing():
+    a, b = variant("a", counts=(495, 505)), variant("b", counts=(494, 505))
+    finding = judged([BETTER], a, b)[0].published
+    assert finding.verdict == Verdict.UNKNOWN
+    assert (finding.tests[0].p_low, finding.tests[0].p) == (1, 1)
+
+
+def test_published_counts_hold_whatever_the_overlap_or_depend_on_it():
+    # 4,885 against 4,844 of 5,007 (augmentation): even if no image defeats both, p < 0.05.
+    a, b = variant("a", counts=(4885, 5007)), variant("b", counts=(4844, 5007))
+    assert judged([BETTER], a, b)[0].published.verdict == Verdict.HOLDS
+    assert judged([BETTER], b, a)[0].published.verdict == Verdict.HOLDS  # names, not places
+    # 4,877 against 4,856 (ResNet101, ResNet50): it depends on which images.
+    a, b = variant("a", counts=(4877, 5007)), variant("b", counts=(4856, 5007))
+    finding = judged([BETTER], a, b)[0].published
+    assert finding.verdict == Verdict.UNKNOWN
+    assert finding.tests[0].adjusted_low < 0.05 < finding.tests[0].adjusted
+
+
+def test_nothing_published_is_said_so():
+    finding = judged([BETTER], variant("a", counts=(5, 10)), variant("b"))[0].published
+    assert finding.remark == "no published numbers"
+    apart = judged([BETTER], variant("a", counts=(5, 10)), variant("b", counts=(5, 11)))
+    assert apart[0].published.remark == "published on different images"
+    assert not apart[0].published.tests
+
+
+def test_published_diminishing_is_a_z_test():
+    claim = {"kind": "diminishing", "steps": ["a", "b", "c"]}
+    variants = [variant(n, counts=(k, 1000)) for n, k in zip("abc", (500, 800, 810), strict=True)]
+    finding = judged([claim], *variants)[0].published
+    (test,) = finding.tests
+    assert finding.verdict == Verdict.HOLDS
+    assert test.estimate == pytest.approx(0.29)
+    assert not isnan(test.interval[0])
