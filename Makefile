@@ -33,6 +33,7 @@ format: $(VENV)/.installed-test ## put the code into ruff's format
 
 docs: $(VENV)/.installed ## make what is generated: JSON Schema and the reference of the configuration
 	$(BIN)/mmnist config schema --output configs/schema.json
+	$(BIN)/mmnist config schema --study --output configs/study.schema.json
 	$(BIN)/mmnist config schema --format markdown --output docs/configuration.md
 
 clean: ## delete .venv and caches; data/ and runs/ stay

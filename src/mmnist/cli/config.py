@@ -80,6 +80,9 @@ def schema(
         Format,
         typer.Option("--format", "-f", help="JSON Schema for editors, or a page for people."),
     ] = Format.JSON,
+    study: Annotated[
+        bool, typer.Option("--study", help="Of a study file (JSON only), not of a configuration.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
@@ -88,9 +91,16 @@ def schema(
     """Print every key of a configuration with its explanation, type, bounds and default."""
     from mmnist.config.json_schema import file_schema_text
     from mmnist.config.reference import reference
+    from mmnist.errors import InputError
     from mmnist.files import write_text
+    from mmnist.study.json_schema import study_schema_text
 
-    text = file_schema_text() if format is Format.JSON else reference()
+    if study and format is not Format.JSON:
+        raise InputError("--study: the keys of studies in words stand in docs/studies.md")
+    if study:
+        text = study_schema_text()
+    else:
+        text = file_schema_text() if format is Format.JSON else reference()
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -133,7 +133,9 @@ def _show_plan(
 
     from mmnist.terminal import console
 
-    table = Table("run", "for", "state", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("run", "for", "state"):
+        table.add_column(title, overflow="fold")
     for title in ("epochs", "images", "time"):
         table.add_column(title, justify="right")
     total = 0.0

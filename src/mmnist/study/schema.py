@@ -22,7 +22,11 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[list[Name], BeforeValidator(_listed), Field(min_length=1)]
+Names = Annotated[
+    list[Name],
+    BeforeValidator(_listed, json_schema_input_type=Name | list[Name]),
+    Field(min_length=1),
+]
 
 
 class Variant(Section):
@@ -175,7 +179,11 @@ class Comparison(Section):
     judged_on: Literal["validation", "test"] = "validation"
     """Whether accuracies are those on the validation images, or on the test images of the data set
     (whose labels generated data have and the competition's do not)."""
-    variants: Annotated[dict[Name, Variant], BeforeValidator(_with_config), Field(min_length=1)]
+    variants: Annotated[
+        dict[Name, Variant],
+        BeforeValidator(_with_config, json_schema_input_type=dict[Name, Variant | Text]),
+        Field(min_length=1),
+    ]
     """Name → configuration; a mapping, or just the path of the file."""
     claims: list[Claim] = Field(default_factory=list)
     """What the experiment is to decide."""

@@ -96,8 +96,9 @@ def judge(result: ComparisonResult) -> list[Judgement]:
     """Judge all claims of an experiment, with Holm's correction over all of their tests.
 
     Two variants of one seed each are compared by McNemar's exact test, groups of seeds by a
-    bootstrap of the images with a t for the spread between seeds (`mmnist.evaluation.compare`). A claim of several tests holds if
-    each of them does, and does not hold if the opposite of any is shown.
+    bootstrap of the images with a t for the spread between seeds (`mmnist.evaluation.compare`). A
+    claim of several tests holds if each of them does, and does not hold if the opposite of any is
+    shown.
     """
     claims = result.comparison.claims
     own = _corrected([_own(claim, result) for claim in claims])
