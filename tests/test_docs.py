@@ -57,6 +57,7 @@ def test_version_is_said_once():
 def test_every_dependency_is_used():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     modules = {"scikit-learn": "sklearn", "pyyaml": "yaml", "pillow": "PIL"}
+    modules["markdown-it-py"] = "markdown_it"
     #: Bounded because fastai's versions of them must fit, not imported by us.
     bounds_only = {"fastcore", "fasttransform"}
     source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))

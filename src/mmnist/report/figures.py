@@ -36,7 +36,8 @@ _LINES = ("-", "--", ":", "-.")
 
 DPI = 150
 _PARTS = {"train": "training", "valid": "validation"}
-_STYLE = {
+#: Look of all figures, for `matplotlib.rc_context`.
+STYLE = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -55,16 +56,24 @@ def draw_figures(report: Report, folder: Path) -> list[Path]:
 
     Raises RunError if a file cannot be written.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figures = {
             "loss.png": _curves(report.entries, "loss"),
             "accuracy.png": _curves(report.entries, "accuracy"),
             "confusion.png": _confusion(report.entries),
         }
         for name, figure in figures.items():
-            with replacing(folder / name) as temporary:
-                figure.savefig(temporary, dpi=DPI)
+            save_figure(figure, folder / name)
     return [folder / name for name in figures]
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write `figure` as a PNG.
+
+    Raises RunError if the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=DPI)
 
 
 def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
@@ -87,7 +96,7 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
     marks = "dot: best" if quantity == "loss" else "dot: best, bar: 95 % interval"
     panels[1].set_xlabel(f"epoch ({marks})")
     if quantity == "loss":
-        _log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
+        log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
     else:
         panels[0].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _name_runs(figure, panels[0], entries)
@@ -104,19 +113,24 @@ def _mark_best(axes: Axes, entry: Entry, values: Series, colour: str, quantity: 
         axes.vlines(x, *entry.metrics.interval, color=colour, linewidth=1.2)
 
 
-def _log_axis(panels: Iterable[Axes], curves: Iterable[NDArray[np.float64]]) -> None:
-    """Log axes with plain numbers at 1, 2 and 5 times powers of ten."""
-    values = np.concatenate([np.asarray(curve, dtype=float) for curve in curves])
-    values = values[np.isfinite(values) & (values > 0)]
-    if not len(values):  # a log axis cannot show it
+def log_axis(
+    panels: Iterable[Axes], values: Iterable[NDArray[np.float64]], which: str = "y"
+) -> None:
+    """Log axes with plain numbers at 1, 2 and 5 times powers of ten.
+
+    `values` are what is drawn along them; `which` is `x` or `y`.
+    """
+    drawn = np.concatenate([np.asarray(each, dtype=float) for each in values])
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if not len(drawn):  # a log axis cannot show it
         return
-    narrow = values.max() < 5 * values.min()
+    narrow = drawn.max() < 5 * drawn.min()
     for axes in panels:
-        axes.set_yscale("log", nonpositive="mask")
-        locator = MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5))
-        axes.yaxis.set_major_locator(locator)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        getattr(axes, f"set_{which}scale")("log", nonpositive="mask")
+        axis = getattr(axes, f"{which}axis")
+        axis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _styles(entries: Sequence[Entry]) -> list[tuple[str, str]]:

@@ -16,7 +16,14 @@ _ESCAPES = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     MARK: r"\textdagger{}",
     "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "→": r"$\to$",
     "–": "--",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "…": r"\dots{}",
 }
 
 
@@ -47,9 +54,9 @@ def _class_table(report: Report, indices: Sequence[int]) -> str:
     starts = range(before + 1, before + 1 + span * len(entries), span)
     blank = ["", ""] if shared else [""]
     lines = [
-        _line(blank + _across([entry.label for entry in entries], span)),
+        latex_line(blank + _across([entry.label for entry in entries], span)),
         "".join(f"\\cmidrule(lr){{{start}-{start + span - 1}}}" for start in starts),
-        _line(["digit", *(["support"] if shared else []), *measures * len(entries)]),
+        latex_line(["digit", *(["support"] if shared else []), *measures * len(entries)]),
         r"\midrule",
         *_class_lines(report, indices),
     ]
@@ -57,8 +64,10 @@ def _class_table(report: Report, indices: Sequence[int]) -> str:
         ("accuracy", [percent(entry.metrics.accuracy) for entry in entries]),
         ("95 % interval", [percent_interval(entry.metrics.interval) for entry in entries]),
     ]:
-        lines.append(_line([escape(title), *blank[1:], *_across(values, span)]))
-    return _table("l" + "r" * (before - 1 + span * len(entries)), lines, _caption(report, entries))
+        lines.append(latex_line([escape(title), *blank[1:], *_across(values, span)]))
+    return latex_table(
+        "l" + "r" * (before - 1 + span * len(entries)), lines, _caption(report, entries)
+    )
 
 
 def _class_lines(report: Report, indices: Sequence[int]) -> list[str]:
@@ -68,7 +77,7 @@ def _class_lines(report: Report, indices: Sequence[int]) -> list[str]:
         for index in indices:
             cells += row.cells[index]
             cells += [] if report.same_images else [row.marked_support(index)]
-        lines.append(_line(map(escape, cells)))
+        lines.append(latex_line(map(escape, cells)))
         if row.title in ("9", "weighted"):
             lines.append(r"\midrule")
     return lines
@@ -76,10 +85,10 @@ def _class_lines(report: Report, indices: Sequence[int]) -> list[str]:
 
 def _confusion_table(entry: Entry) -> str:
     digits = range(CLASSES)
-    lines = [_line(["label", *map(str, digits)]), r"\midrule"]
-    lines += [_line(map(str, [label, *entry.metrics.confusion[label]])) for label in digits]
+    lines = [latex_line(["label", *map(str, digits)]), r"\midrule"]
+    lines += [latex_line(map(str, [label, *entry.metrics.confusion[label]])) for label in digits]
     caption = f"Confusion matrix of {entry.label}: validation images by label and prediction."
-    return _table("l" + "r" * CLASSES, lines, caption)
+    return latex_table("l" + "r" * CLASSES, lines, caption)
 
 
 def _caption(report: Report, entries: Sequence[Entry]) -> str:
@@ -91,7 +100,8 @@ def _caption(report: Report, entries: Sequence[Entry]) -> str:
     return " ".join(["Precision, recall and F1 on the validation images.", *runs, *report.notes])
 
 
-def _table(columns: str, lines: Sequence[str], caption: str) -> str:
+def latex_table(columns: str, lines: Sequence[str], caption: str) -> str:
+    """A table float; `columns` as tabular takes them, `lines` as `latex_line` makes them."""
     return "\n".join(
         [
             r"\begin{table}",
@@ -108,7 +118,8 @@ def _table(columns: str, lines: Sequence[str], caption: str) -> str:
     )
 
 
-def _line(cells: Iterable[str]) -> str:
+def latex_line(cells: Iterable[str]) -> str:
+    """One row of a table; the cells are LaTeX already."""
     return " & ".join(cells) + r" \\"
 
 

@@ -1,7 +1,7 @@
 """A report as CSV or Markdown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import pandas as pd
@@ -49,9 +49,9 @@ def render_markdown(report: Report) -> str:
             [label, *map(str, counts)]
             for label, counts in zip(digits, report.entries[0].metrics.confusion, strict=True)
         ]
-        table = _markdown_table(["label \\\\ prediction", *digits], rows)
+        table = markdown_table(["label \\\\ prediction", *digits], rows)
         parts.append("Confusion matrix:\n\n" + table)
-    parts += [f"{_markdown(note)}\n" for note in report.notes]
+    parts += [f"{escape_markdown(note)}\n" for note in report.notes]
     return "\n".join(parts)
 
 
@@ -93,8 +93,8 @@ def _markdown_runs(report: Report) -> str:
     head = ["run", "network", "data", "best epoch", "right / images", "accuracy", "95 % interval"]
     rows = [
         [
-            _markdown(entry.label),
-            _markdown(describe_model(entry.run.experiment)),
+            escape_markdown(entry.label),
+            escape_markdown(describe_model(entry.run.experiment)),
             DATA[entry.origin],
             entry.progress,
             f"{entry.metrics.correct:,} / {entry.metrics.n:,}",
@@ -103,7 +103,7 @@ def _markdown_runs(report: Report) -> str:
         ]
         for entry in report.entries
     ]
-    return _markdown_table(head, rows, left=3)
+    return markdown_table(head, rows, left=range(3))
 
 
 def _markdown_classes(report: Report) -> str:
@@ -111,7 +111,7 @@ def _markdown_classes(report: Report) -> str:
     measures = ["precision", "recall", "f1", *([] if shared else ["support"])]
     head = ["digit", *(["support"] if shared else [])]
     for entry in report.entries:
-        prefix = "" if single else f"{_markdown(entry.label)} "
+        prefix = "" if single else f"{escape_markdown(entry.label)} "
         head += [prefix + measure for measure in measures]
     rows = []
     for row in report.rows:
@@ -131,7 +131,7 @@ def _markdown_classes(report: Report) -> str:
                 shared,
             ),
         ]
-    return _markdown_table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _spread(title: str, cells: Sequence[str], columns: int, shared: bool) -> list[str]:
@@ -140,10 +140,14 @@ def _spread(title: str, cells: Sequence[str], columns: int, shared: bool) -> lis
     return [title, *([""] if shared else []), *(c for cell in cells for c in [cell, *blank])]
 
 
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    rule = ["---"] * left + ["---:"] * (len(head) - left)
+def markdown_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = (0,)
+) -> str:
+    """A table; the cells are Markdown already, and the columns `left` are set to the left."""
+    rule = ["---" if column in left else "---:" for column in range(len(head))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [head, rule, *rows])
 
 
-def _markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """`text` as Markdown shows it literally."""
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)

@@ -234,7 +234,7 @@ def _cost(claim: CostClaim, result: ComparisonResult) -> Finding:
     within = abs(quotient / claim.factor - 1) <= claim.tolerance
     remark = (
         f"measured: {quotient:.2f} times (claimed {claim.factor:g}, within "
-        f"{claim.tolerance:.0%} counts as the same)"
+        f"{100 * claim.tolerance:g} % counts as the same)"
     )
     return Finding(Verdict.HOLDS if within else Verdict.FAILS, remark=remark)
 
@@ -285,7 +285,7 @@ def _published_overfitting(claim: OverfitsLessClaim, variants: Mapping[str, Vari
         return "no published curve"
     return (
         f"rise of the published validation loss from its lowest to the last epoch: "
-        f"{', '.join(rises)}; one run each, so nothing tells of the spread"
+        f"{', '.join(rises)}; single runs, which tell nothing of the spread"
     )
 
 

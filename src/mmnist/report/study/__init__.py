@@ -1,0 +1,1 @@
+"""The page of a study: its verdicts, tables and figures, beside the published numbers."""

@@ -1,0 +1,162 @@
+"""The tables of verdicts and of single tests."""
+
+from collections.abc import Iterator
+from math import isnan
+from typing import Any
+
+from mmnist.report.study.content import StudyContent
+from mmnist.report.study.table import Column, Table, integer
+from mmnist.report.study.wording import (
+    estimate,
+    estimate_interval,
+    joined,
+    own_basis,
+    own_finding,
+    p_value,
+    published_finding,
+    published_images,
+    seed_count,
+)
+from mmnist.study.results import ComparisonResult
+from mmnist.study.verdicts import Finding, Judgement, Test
+
+_CLAIMS = (
+    Column("experiment", ("experiment",), left=True),
+    Column("claim", ("claim",), left=True, width=4),
+    Column("where", ("where",), left=True, width=1.8),
+    Column("published", ("published_verdict",), left=True, bold=True),
+    Column("what the published numbers show", ("published",), left=True, width=3.8),
+    Column("own runs", ("own_verdict",), left=True, bold=True),
+    Column("what the own runs show", ("own",), left=True, width=3.8),
+)
+
+
+_RANGE = "A range of p: for the largest and the smallest overlap of the errors that is possible."
+
+
+def claim_table(content: StudyContent) -> Table:
+    """Every claim with its two verdicts, and the numbers that they hang on."""
+    rows = [
+        {
+            "experiment": comparison.name,
+            "claim": judgement.claim.claim,
+            "where": judgement.claim.where,
+            **_published(content, comparison, judgement),
+            **_own(content, comparison, judgement),
+        }
+        for comparison, judgement in content.claims
+    ]
+    notes = (
+        "Differences are in percentage points, with 95 % intervals; p after Holm's correction "
+        "within the experiment.",
+        *([_RANGE] if any(" p from " in row.get("published", "") for row in rows) else []),
+    )
+    return Table(
+        "Verdicts on the claims", _CLAIMS, tuple(rows), notes, content.notes, group="experiment"
+    )
+
+
+def _own(
+    content: StudyContent, comparison: ComparisonResult, judgement: Judgement
+) -> dict[str, str]:
+    if not content.has_own:
+        return {}
+    finding = judgement.own
+    return {
+        "own_verdict": finding.verdict.value,
+        "own": own_finding(finding, judgement.claim, comparison),
+    }
+
+
+def _published(
+    content: StudyContent, comparison: ComparisonResult, judgement: Judgement
+) -> dict[str, str]:
+    if not content.has_published:
+        return {}
+    finding = judgement.published
+    return {
+        "published_verdict": finding.verdict.value,
+        "published": published_finding(finding, judgement.claim, comparison),
+    }
+
+
+_TESTS = (
+    Column("experiment", ("experiment",), left=True),
+    Column("claim", ("claim",), left=True, width=3.5),
+    Column("numbers", ("numbers",), left=True),
+    Column("tested", ("what",), left=True, width=3.5),
+    Column("difference", ("estimate", "unit"), estimate),
+    Column("95 % interval", ("low", "high", "unit"), estimate_interval),
+    Column("p", ("p", "p_low"), p_value),
+    Column("p, Holm", ("p_holm", "p_holm_low"), p_value),
+    Column("images", ("images",), integer),
+    Column("seeds", ("seeds",)),
+    Column("method", ("method",), left=True, width=3),
+)
+
+
+def single_tests_table(content: StudyContent) -> Table:
+    """Every single test of every claim, on published numbers and on one's own runs."""
+    rows = [
+        {"experiment": comparison.name, "claim": judgement.claim.claim, **row}
+        for comparison, judgement in content.claims
+        for row in _test_rows(comparison, judgement)
+    ]
+    notes = tuple(_test_notes(rows))
+    return Table("Every test", _TESTS, tuple(rows), notes, content.notes, group="experiment")
+
+
+def single_tests_of(content: StudyContent, comparison: ComparisonResult) -> Table | None:
+    """The tests of one experiment, each once whichever claims share it; None without any."""
+    rows = {
+        (row["numbers"], row["what"]): row
+        for judgement in content.judgements[comparison.name]
+        for row in _test_rows(comparison, judgement)
+    }
+    if not rows:
+        return None
+    ordered = sorted(rows.values(), key=lambda row: row["numbers"] != "published")
+    notes = tuple(_test_notes(ordered))
+    table = Table("Tests", _TESTS, tuple(ordered), notes, content.notes)
+    return table.without("experiment", "claim")
+
+
+def _test_rows(comparison: ComparisonResult, judgement: Judgement) -> list[dict[str, Any]]:
+    claim = judgement.claim
+    images = published_images(claim, comparison)
+    rows = _finding_rows("published", judgement.published, {"images": images})
+    if (basis := own_basis(claim, comparison)) is not None:
+        on = {"images": basis[0], "seeds": seed_count(basis[1]).split(" seed")[0]}
+        rows += _finding_rows("own runs", judgement.own, on)
+    return rows
+
+
+def _finding_rows(numbers: str, finding: Finding, basis: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"numbers": numbers, **_test_row(test), **basis} for test in finding.tests]
+
+
+def _test_row(test: Test) -> dict[str, Any]:
+    numbers = {
+        "estimate": test.estimate,
+        "low": test.interval[0],
+        "high": test.interval[1],
+        "p": test.p,
+        "p_low": test.p_low,
+        "p_holm": test.adjusted,
+        "p_holm_low": test.adjusted_low,
+    }
+    known = {key: None if isnan(value) else float(value) for key, value in numbers.items()}
+    return {"what": test.name, "unit": test.unit, **known, "method": test.method}
+
+
+def _test_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
+    units = {row["unit"] for row in rows}
+    if "accuracy" in units:
+        yield "Differences of accuracy are in percentage points."
+    if "loss" in units:
+        yield "Differences of loss are in the unit of the loss."
+    if any(" to " in p_value(row["p"], row["p_low"]) for row in rows if row["p"] is not None):
+        yield _RANGE
+    if any(row["p"] is None for row in rows):
+        named = joined(dict.fromkeys(row["what"] for row in rows if row["p"] is None))
+        yield f"No p, as one seed tells nothing of the spread: {named}."

@@ -1,0 +1,122 @@
+"""What the page of a study is made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mmnist.errors import InputError
+from mmnist.study.plan import STUDY_FILES
+from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
+from mmnist.study.verdicts import Judgement, judge
+
+
+class Caveat(NamedTuple):
+    """What a reader must know before any number; stands with every table and figure."""
+
+    lead: str
+    """Its first words, which the page has in bold."""
+    rest: str
+
+    def __str__(self) -> str:
+        return self.lead + self.rest
+
+
+@dataclass(frozen=True)
+class StudyContent:
+    """A study's results with the verdicts on its claims."""
+
+    result: StudyResult
+    judgements: Mapping[str, Sequence[Judgement]]
+    """By experiment."""
+    caveats: tuple[Caveat, ...]
+
+    @property
+    def has_published(self) -> bool:
+        """Whether there is any published number."""
+        published = self.result.loaded.published
+        return bool(published.counts or published.per_class or published.curves)
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there is anything of one's own: a finished run, or a cost."""
+        variants = (v for each in self.result.comparisons for v in each.variants.values())
+        return bool(self.result.runs) or any(variant.cost for variant in variants)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The caveats as plain text, for tables and figures."""
+        return tuple(map(str, self.caveats))
+
+    @property
+    def claims(self) -> list[tuple[ComparisonResult, Judgement]]:
+        """All claims that are judged, each with its experiment."""
+        return [
+            (comparison, judgement)
+            for comparison in self.result.comparisons
+            for judgement in self.judgements[comparison.name]
+        ]
+
+
+def build_content(result: StudyResult) -> StudyContent:
+    """Judge the claims of a study.
+
+    Raises:
+        InputError: no run is finished, and there are no published numbers to judge either.
+    """
+    if not result.runs and not result.loaded.published.counts:
+        raise InputError(
+            f"no run of {result.loaded.study.name} in {result.folder} is finished yet, so there is "
+            f"nothing to report; train them with: {_command(result)}"
+        )
+    judgements = {comparison.name: judge(comparison) for comparison in result.comparisons}
+    return StudyContent(result, judgements, tuple(_caveats(result)))
+
+
+def seeds_of(variant: VariantResult) -> list[int]:
+    """Seeds of its finished runs."""
+    return [run.seed for run in variant.runs]
+
+
+def interval_of(variant: VariantResult) -> tuple[float, float] | None:
+    """95 % interval of the accuracy: of t over the seeds, for a single seed Wilson's over the
+    images; None without a run.
+    """
+    if variant.spread is None:
+        return None
+    return variant.spread.interval if len(variant.runs) > 1 else variant.metrics[0].interval
+
+
+def judged_part(comparison: ComparisonResult) -> str:
+    """`validation` or `test`."""
+    return comparison.comparison.judged_on
+
+
+def _command(result: StudyResult) -> str:
+    saved = result.folder / STUDY_FILES / "experiments.yaml"
+    if not saved.is_file():
+        return "mmnist reproduce"
+    runs = result.folder.parent
+    return f"mmnist reproduce --file {saved}" + ("" if str(runs) == "runs" else f" --runs {runs}")
+
+
+def _caveats(result: StudyResult) -> list[Caveat]:
+    study = result.loaded.study
+    caveats = []
+    if not result.runs:
+        caveats.append(Caveat("Published numbers alone.", " No run of one's own is finished yet."))
+    if study.smaller:
+        caveats.append(Caveat("A smaller copy.", " " + _sentence(study.smaller)))
+    # Where it was computed changes no result; it is said among what was run.
+    changes = [change for change in study.changes if not change.startswith("compute.device=")]
+    if changes:
+        caveats.append(Caveat("Changed in all configurations:", f" {', '.join(changes)}."))
+    origins = {(run.environment.get("data") or {}).get("generated") for run in result.runs}
+    if True in origins:
+        where = "" if origins == {True} else " (some of the runs)"
+        caveats.append(Caveat("Generated data", f"{where}, not the competition's."))
+    return caveats
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -1,0 +1,146 @@
+"""The table of costs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mmnist.config.schema import Experiment
+from mmnist.report.study.content import StudyContent
+from mmnist.report.study.table import VARIANT, Column, Table, integer
+from mmnist.study.costs import Cost
+from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
+
+
+def _relative(text: str, relative: float | None) -> str:
+    return text if relative is None else f"{text} ({relative:.2f} ×)"
+
+
+_COSTS = (
+    *VARIANT,
+    Column(
+        "parameters", ("parameters", "parameters_relative"), lambda v, r: _relative(f"{v:,}", r)
+    ),
+    Column("MACs", ("macs", "macs_relative"), lambda v, r: _relative(_macs(v), r)),
+    Column(
+        "training, img/s",
+        ("train_images_per_second", "train_images_per_second_relative"),
+        lambda v, r: _relative(f"{v:,.{0 if v >= 100 else 1}f}", r),
+    ),
+    Column("", ("valid_images_per_second",)),
+    Column(
+        "one epoch",
+        ("epoch_seconds", "epoch_seconds_relative"),
+        lambda v, r: _relative(f"{v:,.1f} s", r),
+    ),
+    Column(
+        "peak memory",
+        ("peak_memory_mib", "peak_memory_mib_relative"),
+        lambda v, r: _relative(f"{v:,.0f} MiB", r),
+    ),
+    Column("batch", ("batch_size",), integer),
+    Column("precision", ("precision",), left=True),
+    Column("", ("device",)),
+    Column("", ("threads",)),
+)
+
+
+def cost_table(content: StudyContent) -> Table | None:
+    """What each variant costs, also relative to the first of its experiment; None if nothing was
+    measured.
+    """
+    images = _image_counts(content.result)
+    rows: list[dict[str, Any]] = []
+    for comparison in content.result.comparisons:
+        rows += _cost_rows(comparison, images)
+    if not rows:
+        return None
+    return Table(
+        "Cost of each variant",
+        _COSTS,
+        tuple(rows),
+        tuple(_cost_notes(content.result, rows)),
+        content.notes,
+        group="experiment",
+    )
+
+
+def costs_of(result: StudyResult) -> list[Cost]:
+    """What was measured, each configuration once."""
+    found = {
+        variant.config.name: variant.cost
+        for comparison in result.comparisons
+        for variant in comparison.variants.values()
+        if variant.cost is not None
+    }
+    return list(found.values())
+
+
+def _cost_rows(
+    comparison: ComparisonResult, images: dict[tuple[Any, ...], tuple[int, int]]
+) -> list[dict[str, Any]]:
+    measures = ("parameters", "macs", "train_images_per_second", "epoch_seconds", "peak_memory_mib")
+    variants = list(comparison.variants.values())
+    rows = [_cost_row(variant, images) for variant in variants if variant.cost is not None]
+    first = variants[0].name
+    base = next((row for row in rows if row["variant"] == first), None)
+    for row in rows:
+        row["experiment"] = comparison.name
+        if base is not None and len(variants) > 1:
+            row |= {
+                f"{name}_relative": row[name] / base[name]
+                for name in measures
+                if row.get(name) and base.get(name)
+            }
+    return rows
+
+
+def _cost_row(
+    variant: VariantResult, images: dict[tuple[Any, ...], tuple[int, int]]
+) -> dict[str, Any]:
+    cost = variant.cost
+    assert cost is not None
+    counts = images.get(_split_key(variant.config))
+    return {
+        "variant": variant.name,
+        "label": variant.label,
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+        "train_images_per_second": cost.train_images_per_second,
+        "valid_images_per_second": cost.valid_images_per_second,
+        "epoch_seconds": None if counts is None else cost.seconds(1, *counts),
+        "peak_memory_mib": cost.peak_memory_mib,
+        "batch_size": cost.batch_size,
+        "precision": cost.precision,
+        "device": cost.device,
+        "threads": cost.threads,
+    }
+
+
+def _image_counts(result: StudyResult) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Training and validation images of each split, as its runs tell."""
+    return {
+        _split_key(run.experiment): (run.summary["train_images"], run.summary["valid_images"])
+        for run in result.runs
+        if {"train_images", "valid_images"} <= run.summary.keys()
+    }
+
+
+def _split_key(config: Experiment) -> tuple[Any, ...]:
+    return (config.data.path, *config.data.split.model_dump().values())
+
+
+def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str]:
+    if any("macs_relative" in row for row in rows):
+        yield "In brackets: relative to the first variant of the experiment."
+    yield "Measured on a few training steps of each."
+    yield "MACs: of one forward pass of one image."
+    yield "One epoch: all training and validation images at the measured rates."
+    devices = dict.fromkeys(cost.device for cost in costs_of(result))
+    if all(device.startswith("CPU") for device in devices):
+        yield "Peak memory: growth of the process's resident memory."
+    else:
+        yield "Peak memory: most that torch had allocated on the GPU."
+    yield f"Measured on: {'; '.join(devices)}."
+
+
+def _macs(value: int) -> str:
+    return f"{value / 1e9:,.2f} G" if value >= 1e8 else f"{value / 1e6:,.2f} M"

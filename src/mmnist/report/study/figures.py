@@ -1,0 +1,246 @@
+"""A study's figures: loss by epoch, accuracy of all variants, accuracy against cost.
+
+Each returns a matplotlib figure to be saved within `STYLE`; `None` where there is nothing to show.
+"""
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from mmnist.evaluation.metrics import wilson_interval
+from mmnist.report.figures import COLOURS, log_axis
+from mmnist.report.study.content import StudyContent, interval_of, judged_part
+from mmnist.report.study.costs import costs_of
+from mmnist.report.study.wording import count, seed_count
+from mmnist.study.results import ComparisonResult, VariantResult
+
+_PARTS = {"train": "training", "valid": "validation"}
+#: Own and published line of the first variants, and of those for which a colour comes again.
+_LINES = (("-", "--"), ("-.", ":"))
+_GREY = "#444444"
+
+
+def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure | None:
+    """Loss by epoch on a log axis, as in the paper's Figures 2, 4, 6, 8 and 10.
+
+    Own curves are solid: the mean over the seeds, in a band from the lowest to the highest of them.
+    Published ones are dashed.
+    """
+    variants = list(comparison.variants.values())
+    if not any(each.runs or each.published_curves is not None for each in variants):
+        return None
+    figure, main = _figure(9, 4.4, [*_loss_notes(variants), *content.notes])
+    panels = main.subplots(1, 2, sharex=True, sharey=True)
+    for axes, letter, part in zip(panels, "ab", _PARTS, strict=True):
+        for place, variant in enumerate(variants):
+            colour, (own, published) = _style(place)
+            if variant.runs:
+                _own_curve(axes, variant, f"{part}_loss", colour, own)
+            if variant.published_curves is not None:
+                _published_curve(axes, variant, f"{part}_loss", colour, published)
+        axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} loss")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    panels[1].tick_params(labelleft=True)
+    log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
+    lines = panels[0].lines
+    longest = max(len(str(line.get_label())) for line in lines)
+    main.legend(
+        handles=lines,
+        loc="outside lower center",
+        ncols=max(1, min(3, len(lines), 110 // (longest + 8))),
+    )
+    return figure
+
+
+def accuracy_figure(content: StudyContent) -> Figure | None:
+    """Accuracy of every variant, published and one's own, a panel an experiment."""
+    comparisons = [each for each in content.result.comparisons if _with_accuracy(each)]
+    if not comparisons:
+        return None
+    rows = [len(_with_accuracy(each)) for each in comparisons]
+    figure, main = _figure(9, sum(0.42 * n + 0.8 for n in rows) + 0.4, content.notes)
+    panels = main.subplots(
+        len(comparisons), 1, squeeze=False, height_ratios=[n + 0.4 for n in rows]
+    ).ravel()
+    for axes, comparison in zip(panels, comparisons, strict=True):
+        variants = _with_accuracy(comparison)
+        places = list(comparison.variants)
+        for row, variant in enumerate(variants):
+            _accuracy_row(axes, row, variant, _style(places.index(variant.name))[0])
+        axes.set_yticks(range(len(variants)), [fill(each.label, 30) for each in variants])
+        axes.set_ylim(len(variants) - 0.5, -0.5)
+        axes.set_title(f"{comparison.name}: {_basis(comparison)}", loc="left", fontsize=10)
+        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.grid(axis="y", visible=False)
+        axes.set_xlim(*_at_least_a_point(*axes.get_xlim()))
+    main.get_layout_engine().set(h_pad=0.12, w_pad=0.1)
+    _accuracy_legend(main, content)
+    return figure
+
+
+def cost_figure(content: StudyContent) -> Figure | None:
+    """Accuracy against the time of one training image, a panel an experiment."""
+    comparisons = [each for each in content.result.comparisons if _with_cost(each)]
+    if not comparisons:
+        return None
+    columns = min(2, len(comparisons))
+    lines = -(-len(comparisons) // columns)
+    notes = ["Bars: 95 % intervals, of t over several seeds, of Wilson over the images for one."]
+    figure, main = _figure(6.2 * columns, 2.7 * lines + 0.2, [*notes, *content.notes])
+    main.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+    panels = main.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+    for axes, comparison in zip(panels, comparisons, strict=False):
+        _cost_panel(axes, comparison)
+    for axes in panels[len(comparisons) :]:
+        axes.set_axis_off()
+    devices = "; ".join(dict.fromkeys(cost.device for cost in costs_of(content.result)))
+    used = panels[: len(comparisons)]
+    for axes in used:
+        axes.tick_params(labelbottom=True)
+    for axes in used[-columns:]:  # the last one of each column
+        axes.set_xlabel(f"time of one training image, ms ({devices})")
+    log_axis(used, [line.get_xdata() for axes in used for line in axes.lines], "x")
+    return figure
+
+
+def _figure(width: float, height: float, notes: Sequence[str]) -> tuple[Figure, Figure | SubFigure]:
+    """A figure of this size in inches, made higher by the notes at its foot; and its upper part."""
+    if not notes:
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure
+    text = fill(" ".join(notes), int(15 * width))
+    foot = 0.15 + 0.16 * (text.count("\n") + 1)
+    figure = Figure(figsize=(width, height + foot), layout="constrained")
+    main, below = figure.subfigures(2, 1, height_ratios=[height, foot])
+    below.text(0.01, 0.95, text, fontsize=8.5, va="top", color=_GREY)
+    return figure, main
+
+
+def _style(place: int) -> tuple[str, tuple[str, str]]:
+    """Colour of the variant at this place of its experiment, its own and its published line."""
+    return COLOURS[place % len(COLOURS)], _LINES[place // len(COLOURS) % len(_LINES)]
+
+
+def _own_curve(axes: Axes, variant: VariantResult, column: str, colour: str, style: str) -> None:
+    # Early stopping may end seeds at different epochs: only those that all have are drawn.
+    curves = pd.concat(
+        [run.metrics.set_index("epoch")[column] for run in variant.runs], axis=1, join="inner"
+    )
+    epochs = curves.index.to_numpy() + 1
+    if len(variant.runs) > 1:
+        low, high = curves.min(axis=1), curves.max(axis=1)
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
+    marker = "." if len(epochs) == 1 else ""
+    label = f"{variant.label}, {count(len(variant.runs), 'seed')}"
+    axes.plot(epochs, curves.mean(axis=1), style, color=colour, marker=marker, label=label)
+
+
+def _published_curve(
+    axes: Axes, variant: VariantResult, column: str, colour: str, style: str
+) -> None:
+    curves = variant.published_curves
+    label = f"{variant.label}, published"
+    axes.plot(curves["epoch"] + 1, curves[column], style, color=colour, linewidth=1, label=label)
+
+
+def _loss_notes(variants: Sequence[VariantResult]) -> Iterator[str]:
+    several = any(len(each.runs) > 1 for each in variants)
+    if any(each.published_curves is not None for each in variants):
+        yield "Thin lines: published."
+    if several:
+        yield "Bold lines: mean over the seeds, in a band from the lowest to the highest of them."
+
+
+def _with_accuracy(comparison: ComparisonResult) -> list[VariantResult]:
+    return [each for each in comparison.variants.values() if each.runs or each.published]
+
+
+def _basis(comparison: ComparisonResult) -> str:
+    """Images and seeds that the accuracies of an experiment rest on."""
+    parts = []
+    if ran := comparison.ran:
+        seeds = seed_count(sorted({len(each.runs) for each in ran}))
+        images = " or ".join(f"{n:,}" for n in sorted({len(each.index) for each in ran}))
+        parts.append(f"own runs on {images} {judged_part(comparison)} images, {seeds}")
+    counts = [each.published for each in comparison.variants.values() if each.published]
+    if counts:
+        images = " or ".join(f"{n:,}" for n in sorted({value.n for value in counts}))
+        parts.append(f"published on {images}" + ("" if ran else " images"))
+    return "; ".join(parts)
+
+
+def _accuracy_row(axes: Axes, row: int, variant: VariantResult, colour: str) -> None:
+    """Own runs a little above the middle of the row, the published number a little below."""
+    if variant.spread is not None:
+        low, high = interval_of(variant) or (0.0, 1.0)
+        y = row - 0.14
+        axes.hlines(y, low, high, color=colour, linewidth=1.6)
+        axes.plot(variant.spread.mean, y, "o", color=colour, markersize=7)
+        if len(variant.runs) > 1:
+            seeds = [each.accuracy for each in variant.metrics]
+            axes.plot(seeds, [y - 0.17] * len(seeds), ".", color=colour, markersize=4)
+    if (counts := variant.published) is not None:
+        low, high = wilson_interval(counts.correct, counts.n)
+        y = row + 0.2
+        axes.hlines(y, low, high, color=colour, linewidth=1, linestyle="--")
+        axes.plot(
+            counts.accuracy, y, "o", color=colour, markersize=6, markerfacecolor="white", zorder=3
+        )
+
+
+def _accuracy_legend(main: Figure | SubFigure, content: StudyContent) -> None:
+    variants = [v for each in content.result.comparisons for v in each.variants.values()]
+
+    def mark(**settings: object) -> Line2D:
+        return Line2D([], [], color=_GREY, marker="o", **settings)  # type: ignore[arg-type]
+
+    several = {len(each.runs) > 1 for each in variants if each.runs}
+    handles = {}
+    if several:
+        own = {
+            frozenset({True}): "own runs: mean, t interval over the seeds",
+            frozenset({False}): "own run, Wilson interval over the images",
+            frozenset({True, False}): "own runs, t interval over the seeds (one seed: Wilson)",
+        }[frozenset(several)]
+        handles[own] = mark(markersize=7)
+    if True in several:
+        handles["single seeds"] = mark(markersize=2, linestyle="")
+    if any(each.published for each in variants):
+        style = {"markersize": 6, "markerfacecolor": "white", "linestyle": "--", "linewidth": 1}
+        handles["published, Wilson interval"] = mark(**style)
+    main.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+
+
+def _at_least_a_point(low: float, high: float) -> tuple[float, float]:
+    """Limits of an axis, moved apart to one percentage point, so that nothing is blown up."""
+    missing = max(0.0, 0.01 - (high - low)) / 2
+    return low - missing, high + missing
+
+
+def _with_cost(comparison: ComparisonResult) -> list[VariantResult]:
+    return [each for each in comparison.ran if each.cost is not None]
+
+
+def _cost_panel(axes: Axes, comparison: ComparisonResult) -> None:
+    places = list(comparison.variants)
+    variants = sorted(_with_cost(comparison), key=lambda each: -each.spread.mean)
+    for variant in variants:
+        colour = _style(places.index(variant.name))[0]
+        time = 1000 / variant.cost.train_images_per_second
+        low, high = interval_of(variant) or (0.0, 1.0)
+        axes.vlines(time, low, high, color=colour, linewidth=1.2)
+        label = f"{fill(variant.label, 24)}\n{count(len(variant.runs), 'seed')}"
+        axes.plot(time, variant.spread.mean, "o", color=colour, label=label, markersize=7)
+    images = " or ".join(f"{n:,}" for n in sorted({len(each.index) for each in variants}))
+    axes.set_title(f"{comparison.name}: {images} {judged_part(comparison)} images", fontsize=10)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.margins(y=0.15)
+    axes.set_ylim(*_at_least_a_point(*axes.get_ylim()))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)

@@ -1,0 +1,79 @@
+"""Every run of a study and every epoch as CSV: what remains when the run folders are gone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmnist.files import write_text
+from mmnist.runs import Run
+from mmnist.study.results import StudyResult
+
+_SUMMARY = (
+    "best_epoch",
+    "epochs",
+    "train_images",
+    "valid_images",
+    "parameters",
+    "seconds_per_epoch",
+    "images_per_second",
+    "peak_memory_mib",
+    "device",
+    "precision",
+    "finished_at",
+)
+_CURVES = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "valid_loss",
+    "valid_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+
+
+def write_runs(result: StudyResult, folder: Path, note: str) -> list[Path]:
+    """Write runs.csv (a line a run, at its best epoch, counted from 0) and curves.csv (a line an
+    epoch) into `folder`; `note` stands in their last column.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    tables = {
+        "runs.csv": pd.DataFrame(_runs(result.runs)),
+        "curves.csv": pd.concat([_curves(run) for run in result.runs], ignore_index=True),
+    }
+    for name, table in tables.items():
+        if note:
+            table["note"] = note
+        write_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
+    return [folder / name for name in tables]
+
+
+def _runs(runs: list[Run]) -> Iterator[dict[str, Any]]:
+    for run in runs:
+        valid, environment = run.summary["valid"], run.environment
+        low, high = valid["interval"]
+        yield {
+            "run": run.name,
+            "seed": run.seed,
+            "accuracy": valid["accuracy"],
+            "low": low,
+            "high": high,
+            "correct": valid["correct"],
+            "loss": valid.get("loss"),
+            **{key: run.summary.get(key) for key in _SUMMARY},
+            "threads": environment.get("threads"),
+            "data": (environment.get("data") or {}).get("fingerprint"),
+            "commit": environment.get("commit"),
+        }
+
+
+def _curves(run: Run) -> pd.DataFrame:
+    rows = run.metrics.reindex(columns=list(_CURVES))
+    rows.insert(0, "run", run.name)
+    rows.insert(1, "seed", run.seed)
+    return rows

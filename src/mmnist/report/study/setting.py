@@ -1,0 +1,152 @@
+"""What was run: machines, versions, data, seeds, and what is missing."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePath
+
+from mmnist.config.schema import Experiment
+from mmnist.report.study.content import StudyContent
+from mmnist.report.study.wording import count, joined
+from mmnist.runs import Run
+from mmnist.study.results import StudyResult
+
+
+def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
+    """What the runs were made on and with, as pairs of a heading and plain text."""
+    result = content.result
+    lines = [
+        ("Device", _told(result.runs, _device)),
+        ("System", _told(result.runs, lambda run: run.environment.get("platform"))),
+        ("Versions", _told(result.runs, _versions)),
+        ("Code", _told(result.runs, _commit)),
+        ("Data", _told(result.runs, _data)),
+        ("Images", _told(result.runs, _images)),
+        ("Runs", _finished(result)),
+    ]
+    return [(title, text) for title, text in lines if text]
+
+
+def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
+    """Variants without a finished run, and runs that were begun and not finished, with the reason.
+
+    Variants that share a run stand in one line.
+    """
+    places: dict[str, list[str]] = {}
+    for (experiment, variant), config in result.loaded.configs.items():
+        places.setdefault(config.name, []).append(f"{experiment}: {variant}")
+    configs = {config.name: config for config in result.loaded.configs.values()}
+    missing = []
+    for name, config in configs.items():
+        runs = [Run(path) for path in sorted((result.folder / name).glob("seed-*"))]
+        begun = [run for run in runs if run.exists and not run.finished]
+        missing += [(f"{run.title} ({joined(places[name])})", _progress(run)) for run in begun]
+        if not begun and not any(run.exists for run in runs):
+            missing.append((f"{config.name} ({joined(places[name])})", "not run"))
+    return missing + _not_predicted(result)
+
+
+def _not_predicted(result: StudyResult) -> list[tuple[str, str]]:
+    return [
+        (f"{variant.config.name} ({comparison.name}: {variant.name})", "no labelled test images")
+        for comparison in result.comparisons
+        if comparison.comparison.judged_on == "test"
+        for variant in comparison.variants.values()
+        if not variant.runs and _trained(result, variant.config)
+    ]
+
+
+def _trained(result: StudyResult, config: Experiment) -> bool:
+    paths = (result.folder / config.name).glob("seed-*")
+    return any(run.exists and run.finished for run in map(Run, paths))
+
+
+def _progress(run: Run) -> str:
+    epochs = len(run.metrics) if run.metrics_file.is_file() else 0
+    return f"unfinished: {epochs} of {count(run.experiment.train.epochs, 'epoch')}"
+
+
+def _told(runs: Iterable[Run], tell: Callable[[Run], str | None]) -> str:
+    """What all runs tell; where they differ, each answer with the number of its runs."""
+    answers: dict[str, int] = {}
+    for run in runs:
+        answer = tell(run)
+        if answer:
+            answers[answer] = answers.get(answer, 0) + 1
+    if len(answers) < 2:
+        return "".join(answers)
+    return "; ".join(f"{answer} ({count(number, 'run')})" for answer, number in answers.items())
+
+
+def _device(run: Run) -> str | None:
+    environment = run.environment
+    device, threads = environment.get("device"), environment.get("threads")
+    if device is None:
+        return None
+    parts = [device, environment.get("precision")]
+    if threads is not None and "threads" not in device:
+        parts.append(f"{threads} CPU threads")
+    return joined(part for part in parts if part)
+
+
+def _versions(run: Run) -> str | None:
+    packages = dict(run.environment.get("packages") or {})
+    if python := run.environment.get("python"):
+        packages = {"Python": python, **packages}
+    return joined(f"{name} {version}" for name, version in packages.items())
+
+
+def _commit(run: Run) -> str | None:
+    commit = run.environment.get("commit")
+    if not commit:
+        return None
+    changed = ", changed since" if commit.endswith("+") else ""
+    return f"commit {commit.rstrip('+')[:12]}{changed}"
+
+
+def _data(run: Run) -> str | None:
+    data = run.environment.get("data") or {}
+    source = data.get("source") or {}
+    words = [str(source.get("kind") or "")]
+    words += [f"{key} {source[key]}" for key in ("labels", "seed") if key in source]
+    if "digits" in source:  # may be a folder of the machine that it was made on
+        words.append(f"digits {PurePath(str(source['digits'])).name}")
+    if "fingerprint" in data:
+        words.append(f"fingerprint {data['fingerprint'][:12]}")
+    return joined(word for word in words if word)
+
+
+def _images(run: Run) -> str | None:
+    summary, split = run.summary, run.experiment.data.split
+    if not {"train_images", "valid_images"} <= summary.keys():
+        return None
+    seed = f", seed {split.seed}" if split.method == "stratified" else ""
+    return (
+        f"{summary['train_images']:,} for training and {summary['valid_images']:,} for validation "
+        f"(split {split.method} {split.fraction:g}{seed})"
+    )
+
+
+def _finished(result: StudyResult) -> str:
+    """How many runs, of how many configurations, with which seeds."""
+    seeds: dict[str, list[int]] = {}
+    for run in result.runs:
+        seeds.setdefault(run.name, []).append(run.seed)
+    configs = {config.name for config in result.loaded.configs.values()}
+    text = (
+        f"{len(result.runs)} finished, of {len(seeds)} of {count(len(configs), 'configuration')}; "
+    )
+    return text + "; ".join(_by_seeds(seeds))
+
+
+def _by_seeds(seeds: dict[str, list[int]]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for name, values in seeds.items():
+        groups.setdefault(_seeds(values), []).append(name)
+    if len(groups) == 1:
+        yield from groups
+        return
+    for text, names in groups.items():
+        yield f"{text}: {joined(names)}"
+
+
+def _seeds(values: list[int]) -> str:
+    return f"seed{'' if len(values) == 1 else 's'} {joined(values)}"

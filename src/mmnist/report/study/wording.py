@@ -1,0 +1,137 @@
+"""Numbers and findings in words."""
+
+from collections.abc import Iterable
+from math import isnan
+
+from mmnist.study.results import ComparisonResult, VariantResult
+from mmnist.study.schema import BetterClaim, Claim, RankingClaim
+from mmnist.study.verdicts import LEVEL, Finding, Test, Verdict
+
+
+def count(number: int, noun: str) -> str:
+    """`1 seed`, `5,007 images`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(items: Iterable[object]) -> str:
+    """`1, 2, 3`."""
+    return ", ".join(map(str, items))
+
+
+def estimate(value: float, unit: str = "accuracy") -> str:
+    """A difference of accuracies in percentage points, or of losses as it is."""
+    return f"{_signed(100 * value, 2)} points" if unit == "accuracy" else _signed(value, 4)
+
+
+def estimate_interval(low: float, high: float, unit: str = "accuracy") -> str:
+    """`+0.60 to +1.90`, in the unit of `estimate`."""
+    scale, digits = (100, 2) if unit == "accuracy" else (1, 4)
+    return f"{_signed(scale * low, digits)} to {_signed(scale * high, digits)}"
+
+
+def p_value(p: float, low: float | None = None) -> str:
+    """`0.023`, `< 0.0001`; with `low`, the range that p may lie in."""
+    if low is None or _p_text(low) == _p_text(p):
+        return _p_text(p)
+    return f"{_p_text(low)} to {_p_text(p)}"
+
+
+def own_basis(claim: Claim, result: ComparisonResult) -> tuple[int, list[int]] | None:
+    """Images that the claim's variants were judged on, and numbers of seeds (each once, in order);
+    None without a run.
+    """
+    ran = [result.variants[name] for name in claim.names if result.variants[name].runs]
+    if not ran:
+        return None
+    return len(ran[0].index), sorted({len(variant.runs) for variant in ran})
+
+
+def published_images(claim: Claim, result: ComparisonResult) -> int | None:
+    """Images that the published numbers of the claim's variants rest on."""
+    counts = [result.variants[name].published for name in claim.names]
+    return next((value.n for value in counts if value is not None), None)
+
+
+def own_finding(finding: Finding, claim: Claim, result: ComparisonResult) -> str:
+    """The decisive number of one's own runs, with the images and seeds that it rests on."""
+    basis = own_basis(claim, result)
+    text = "" if basis is None else f"{count(basis[0], 'image')}, {seed_count(basis[1])}"
+    return _finding(finding, claim, text)
+
+
+def published_finding(finding: Finding, claim: Claim, result: ComparisonResult) -> str:
+    """The decisive published number, with the images that it rests on."""
+    images = published_images(claim, result)
+    return _finding(finding, claim, "" if images is None else count(images, "image"))
+
+
+def seed_count(numbers: list[int]) -> str:
+    """`3 seeds`, or `1 to 3 seeds` where variants have different numbers of them."""
+    if len(numbers) == 1:
+        return count(numbers[0], "seed")
+    return f"{numbers[0]} to {numbers[-1]} seeds"
+
+
+def best_variant(variants: Iterable[VariantResult]) -> VariantResult | None:
+    """The variant with the highest mean accuracy; the first of equal ones, None without a run."""
+    ran = [variant for variant in variants if variant.spread is not None]
+    return max(ran, key=lambda variant: variant.spread.mean, default=None)  # type: ignore[union-attr]
+
+
+def _finding(finding: Finding, claim: Claim, basis: str) -> str:
+    parts = []
+    if finding.tests:
+        test, lead = _decisive(finding, claim)
+        parts.append(f"{lead}{_number(test)}" + (f" ({basis})" if basis else ""))
+    if finding.remark:
+        parts.append(finding.remark)
+    return "; ".join(parts)
+
+
+def _decisive(finding: Finding, claim: Claim) -> tuple[Test, str]:
+    """The test that the verdict hangs on, and what to say before its number."""
+    tests = finding.tests
+    if len(tests) == 1:
+        plain = isinstance(claim, BetterClaim | RankingClaim) and not finding.remark
+        return tests[0], "" if plain else f"{tests[0].name} = "
+    if finding.verdict is Verdict.FAILS:
+        against = [test for test in tests if test.verdict is Verdict.FAILS]
+        test = min(against, key=_p)
+        return test, f"the opposite is shown for {test.name} = "
+    shown = [test for test in tests if test.verdict is Verdict.HOLDS]
+    undecided = [test for test in tests if test.verdict is Verdict.UNKNOWN]
+    test = max(undecided or shown, key=_p)
+    if not undecided:
+        return test, f"{len(tests)} of {len(tests)} tests show it; the weakest: {test.name} = "
+    return test, f"{len(shown)} of {len(tests)} tests show it; not {test.name} = "
+
+
+def _p(test: Test) -> float:
+    return 2.0 if isnan(test.adjusted) else test.adjusted
+
+
+def _number(test: Test) -> str:
+    text = estimate(test.estimate, test.unit)
+    if not isnan(test.interval[0]):
+        text += f" ({estimate_interval(*test.interval, test.unit)})"
+    if isnan(test.adjusted):
+        return text
+    low = None if isnan(test.adjusted_low) else test.adjusted_low
+    p = p_value(test.adjusted, low)
+    if " to " in p:
+        return f"{text}, p from {p.replace('< ', 'below ')}"
+    return f"{text}, p {p}" if p.startswith("<") else f"{text}, p = {p}"
+
+
+def _p_text(p: float) -> str:
+    if p < 1e-4:
+        return "< 0.0001"
+    digits = 2
+    # Rounding must not hide on which side of the level p lies.
+    while digits < 6 and float(f"{p:.{digits}g}") == LEVEL:
+        digits += 1
+    return f"{p:.{digits}g}"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")

@@ -1,0 +1,66 @@
+"""The tables of verdicts and of single tests."""
+
+import pytest
+from report.study.invented import STUDY
+from scipy.stats import binomtest
+
+from mmnist.report.study.claims import claim_table, single_tests_of, single_tests_table
+from mmnist.report.study.content import build_content
+from mmnist.report.study.table import render_csv, render_markdown
+
+
+def test_every_claim_has_two_verdicts(content):
+    rows = {row["claim"]: row for row in claim_table(content).rows}
+    assert list(rows) == [
+        claim["claim"] for each in STUDY["experiments"].values() for claim in each["claims"]
+    ]
+    helps = rows["Larger images help"]
+    assert (helps["published_verdict"], helps["own_verdict"]) == ("holds", "holds")
+    assert helps["published"] == "+10.00 points, p < 0.0001 (500 images)"
+    order = rows["In this order"]
+    assert (order["published_verdict"], order["own_verdict"]) == ("cannot be told",) * 2
+    assert order["own"].endswith("not run: 128 px")
+
+
+def test_no_published_numbers_no_published_verdicts(make_result):
+    table = claim_table(build_content(make_result(published=None)))
+    assert "published" not in render_markdown(table)
+    assert "own_verdict" in render_csv(table)
+
+
+def test_tests_carry_raw_numbers_and_what_they_rest_on(content):
+    rows = [row for row in single_tests_table(content).rows if row["claim"] == "Larger images help"]
+    published, own = rows
+    assert published["numbers"] == "published"
+    assert published["estimate"] == pytest.approx(0.1)
+    assert published["p_low"] == pytest.approx(binomtest(0, 50).pvalue)
+    assert published["p"] == pytest.approx(binomtest(50, 150).pvalue)
+    assert (published["images"], published["low"]) == (500, None)
+    assert (own["images"], own["seeds"]) == (1000, "3")
+    assert own["low"] < own["estimate"] < own["high"]
+    assert own["p_holm"] == pytest.approx(2 * own["p"])  # two tests in the experiment
+
+
+def test_a_test_that_two_claims_share_stands_once_in_its_section(content):
+    shared = "64 px − 32 px"
+    everywhere = [row["what"] for row in single_tests_table(content).rows]
+    assert everywhere.count(shared) == 3  # published, and own for two claims
+    section = single_tests_of(content, content.result.comparisons[0])
+    assert [row["numbers"] for row in section.rows if row["what"] == shared] == [
+        "published",
+        "own runs",
+    ]
+    assert "claim" not in render_markdown(section)
+
+
+def test_one_seed_says_why_there_is_no_p(make_result):
+    content = build_content(make_result(seeds=1))
+    text = render_markdown(single_tests_of(content, content.result.comparisons[0]))
+    assert "No p, as one seed tells nothing of the spread: rise of the validation loss" in text
+    assert "nan" not in text
+
+
+def test_an_experiment_without_claims_has_no_tests(make_result):
+    resize = {k: v for k, v in STUDY["experiments"]["resize"].items() if k != "claims"}
+    content = build_content(make_result({**STUDY, "experiments": {"resize": resize}}))
+    assert single_tests_of(content, content.result.comparisons[0]) is None

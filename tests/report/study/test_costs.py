@@ -1,0 +1,51 @@
+"""The table of costs."""
+
+import pytest
+from report.study.invented import COSTS
+
+from mmnist.report.study.content import StudyContent
+from mmnist.report.study.costs import cost_table, costs_of
+from mmnist.report.study.table import render_markdown
+from mmnist.study.costs import Cost
+
+
+def _content(result):
+    return StudyContent(result, {}, ())  # needs no verdicts
+
+
+def _rows(result):
+    table = cost_table(_content(result))
+    return {(row["experiment"], row["variant"]): row for row in table.rows}
+
+
+def test_costs_are_relative_to_the_first_variant(result):
+    rows = _rows(result)
+    row = rows["resize", "large"]
+    assert rows["resize", "small"]["macs_relative"] == 1
+    assert row["macs_relative"] == 4
+    assert row["train_images_per_second_relative"] == 0.25
+    assert row["peak_memory_mib_relative"] == 3
+    assert row["epoch_seconds"] == pytest.approx(9000 / 100 + 1000 / 250)
+    assert row["epoch_seconds_relative"] == pytest.approx(4)
+    # Alone in its experiment, there is nothing to be relative to.
+    assert not [key for key in rows["final", "best"] if key.endswith("relative")]
+
+
+def test_cells_and_what_they_were_measured_on(result):
+    text = render_markdown(cost_table(_content(result)))
+    assert "| 80.00 M (4.00 ×) | 100 (0.25 ×) | 94.0 s (4.00 ×) | 1,500 MiB (3.00 ×) |" in text
+    assert "Measured on: CPU, 2 threads." in text
+    assert "resident memory" in text
+    assert len(costs_of(result)) == 2  # the shared run once
+
+
+def test_what_was_not_measured_is_left_out(make_result):
+    assert cost_table(_content(make_result(costs={}, name="none"))) is None
+    gpu = Cost(*list(vars(COSTS["large"]).values())[:6], "NVIDIA H200", "bf16", 16)
+    result = make_result(costs={"large": gpu}, name="one")
+    rows = _rows(result)
+    assert list(rows) == [("resize", "large"), ("final", "best")]
+    text = render_markdown(cost_table(_content(result)))
+    assert "×" not in text  # the first variant was not measured
+    assert "relative" not in text
+    assert "allocated on the GPU" in text

@@ -1,0 +1,198 @@
+"""The whole page."""
+
+import re
+
+import pytest
+from PIL import Image
+from report.study.invented import STUDY, environment
+
+from mmnist.data.store import open_store
+from mmnist.errors import InputError, RunError
+from mmnist.report import figures
+from mmnist.report.study.page import write_study_page
+from mmnist.study.verdicts import Verdict
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _coarse():
+    """A ninth of the pixels, for speed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "DPI", 50)
+        yield
+
+
+@pytest.fixture(scope="module")
+def written(_coarse, result, tmp_path_factory):
+    """Folder, page and paths of the study with everything."""
+    folder = tmp_path_factory.mktemp("page") / "out"
+    paths = write_study_page(result, folder)
+    return folder, paths[0].read_text(encoding="utf-8"), paths
+
+
+def _headings(page):
+    return re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+
+
+def test_everything_is_written_and_linked(written):
+    folder, page, paths = written
+    assert [path.name for path in paths[:2]] == ["README.md", "index.html"]
+    assert sorted(paths) == sorted(path for path in folder.rglob("*") if path.is_file())
+    names = ["accuracy", "claims", "tests", "costs", "per_class_resize", "per_class_final"]
+    names += ["runs", "curves"]
+    assert {path.stem for path in (folder / "tables").iterdir()} == set(names)
+    drawn = {"accuracy", "cost", "resize_loss", "final_loss"}
+    assert {path.stem for path in (folder / "figures").iterdir()} == drawn
+    linked = set(re.findall(r"\]\(([^)]+)\)", page))
+    assert linked == {path.relative_to(folder).as_posix() for path in paths[1:]}
+    html = (folder / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'(?:href|src)="([^"]+)"', html)) == linked
+    for path in (folder / "figures").iterdir():
+        with Image.open(path) as image:
+            image.verify()
+
+
+def test_order_of_the_page(written):
+    _, page, _ = written
+    assert _headings(page) == [
+        r"Two sizes \| of image",
+        "Summary",
+        "What was run",
+        "resize: Do larger images help?",
+        "final: How good is it?",
+        "Costs",
+        "Notes on the source",
+        "Files",
+    ]
+    start = page.index("# Two sizes")
+    assert page.index("> **Generated data**, not the competition's.") > start
+    assert page.index("> **Generated data**") < page.index("Source: A. Author, 2019.")
+
+
+def test_summary_counts_the_verdicts_of_the_table(written):
+    _, page, _ = written
+    assert "- **Own runs**, 5 claims: 4 hold, 0 do not hold, 1 cannot be told (1 for want" in page
+    assert "- **Published numbers** by themselves, 5 claims: 1 holds, 0 do not" in page
+    summary = page[page.index("## Summary") : page.index("## What was run")]
+    found = [summary.count(f"**{verdict}**") for verdict in Verdict]
+    assert found == [4 + 1, 0, 1 + 4]
+
+
+def test_method_is_told_as_far_as_it_matters(written, make_result, tmp_path):
+    _, page, _ = written
+    assert "Holm's correction" in page
+    assert "bootstrap of the images" in page
+    assert "Student's t" in page
+    assert "all overlaps of the errors" in page
+    assert "they are no test" in page or "is no test" in page
+    assert "McNemar's exact test" not in page
+    assert "single seed" not in page
+    paths = write_study_page(make_result(seeds=1, published=None), tmp_path / "one")
+    other = paths[0].read_text(encoding="utf-8")
+    assert "McNemar's exact test" in other
+    assert "A single seed says nothing of the spread between seeds." in other
+    assert "overlaps" not in other
+
+
+def test_caveats_stand_with_every_table(written):
+    folder, page, _ = written
+    tables = len(re.findall(r"^\| ---", page, re.MULTILINE))
+    notes = len(re.findall(r"^\*.*Generated data, not the competition's\.\*$", page, re.MULTILINE))
+    assert tables == notes > 4
+    for path in (folder / "tables").iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "Generated data, not the competition's." in text, path.name
+
+
+def test_same_results_same_bytes(written, result, tmp_path):
+    _, _, first = written
+    second = write_study_page(result, tmp_path)
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes(), one.name
+
+
+def test_pictures_of_errors_where_the_data_are_there(make_result, easy_store, tmp_path):
+    store = open_store(easy_store)
+    result = make_result(
+        about=environment(store.fingerprint),
+        changes=(f"data.path={easy_store}",),
+        labels=store.labels("train"),
+    )
+    page = write_study_page(result, tmp_path / "out")[0].read_text(encoding="utf-8")
+    assert "![Most confident errors, experiment resize](figures/misclassified_resize.png)" in page
+    assert "No pictures" not in page
+
+
+def test_why_there_are_no_pictures_of_errors_is_said_once(written):
+    _, page, _ = written
+    assert page.count("No pictures of misclassified images of resize: the data set is not") == 1
+
+
+SMALL = {
+    "name": "mine",
+    "title": "Mine",
+    "experiments": {
+        "one": {"question": "How good?", "variants": {"only": "small.yaml"}},
+        "later": {"question": "And then?", "variants": {"next": "never.yaml"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("study", "options"),
+    [
+        (SMALL, {"accuracies": {"small": 0.7}, "published": None, "costs": {}, "seeds": 1}),
+        (STUDY, {"accuracies": {"large": 0.9}, "published": None, "seeds": 2}),
+        (STUDY, {"accuracies": {"small": 1.0}, "seeds": 1, "costs": {}}),
+        (STUDY, {"about": {"data": {"fingerprint": "1" * 64}}, "seeds": 1}),
+        (STUDY, {"unfinished": "never", "published": {}}),
+    ],
+    ids=["own", "two seeds", "all right", "unknown machine", "unfinished"],
+)
+def test_pages_of_less_have_no_empty_columns_and_no_nan(make_result, tmp_path, study, options):
+    paths = write_study_page(make_result(study, **options), tmp_path / "out")
+    for path in paths:
+        if path.suffix != ".png":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text, re.IGNORECASE), path.name
+    page = paths[0].read_text(encoding="utf-8")
+    for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        head, _, *rows = [line.strip("| \n").split(" | ") for line in table.splitlines()]
+        assert rows
+        for place, title in enumerate(head):
+            assert any(row[place] != "–" for row in rows), title
+
+
+def test_a_study_of_ones_own(make_result, tmp_path):
+    result = make_result(
+        SMALL, accuracies={"small": 0.7}, published=None, costs={}, seeds=1, name="mine"
+    )
+    page = write_study_page(result, tmp_path / "out")[0].read_text(encoding="utf-8")
+    assert "makes no claim" in page
+    assert "No costs were measured." in page
+    assert "- never (later: next): not run" in page
+    assert "## later: And then?\n\nNo run of this experiment is finished.\n\n## Costs" in page
+    assert "ublished" not in page
+    assert not page.startswith(">")
+
+
+def test_without_a_finished_run_nothing_is_written(make_result, tmp_path):
+    result = make_result(accuracies={}, unfinished="small", published=None)
+    with pytest.raises(InputError, match="no run of pair"):
+        write_study_page(result, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(result, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        write_study_page(result, tmp_path / "file" / "out")
+
+
+def test_published_numbers_alone_give_a_page_without_own_columns(make_result, tmp_path):
+    page, *_ = write_study_page(make_result(accuracies={}, costs={}), tmp_path / "page")
+    text = page.read_text(encoding="utf-8")
+    assert "**Published numbers alone.**" in text
+    assert "own runs |" not in text
+    assert "Own runs" not in text
+    assert "nan" not in text.lower().replace("finance", "")
+    assert not (tmp_path / "page" / "tables" / "runs.csv").exists()

@@ -1,0 +1,61 @@
+"""What was run, and what is missing."""
+
+from mmnist.report.study.content import build_content
+from mmnist.report.study.setting import describe_setting, missing_runs
+from mmnist.runs import Run
+
+
+def _setting(result):
+    return dict(describe_setting(build_content(result)))
+
+
+def test_machine_versions_data_and_seeds(result):
+    setting = _setting(result)
+    assert setting["Device"] == "NVIDIA H200, bf16, 16 CPU threads"
+    assert setting["Versions"] == "Python 3.12.3, mmnist 0.1.0, torch 2.13.0"
+    assert setting["Code"] == "commit 0123abc, changed since"
+    assert setting["Data"].startswith("generated, labels competition, seed 0, digits mnist")
+    assert setting["Data"].endswith("fingerprint 1a2b3c4d5e6f")
+    assert setting["Images"].startswith("9,000 for training and 1,000 for validation")
+    assert setting["Runs"] == "6 finished, of 2 of 3 configurations; seeds 0, 1, 2"
+
+
+def test_missing_keys_are_left_out(make_result):
+    setting = _setting(make_result(about={"data": {"fingerprint": "f" * 64}}))
+    assert list(setting) == ["Data", "Images", "Runs"]
+
+
+def test_different_machines_are_counted(make_result):
+    result = make_result()
+    run = result.runs[0]
+    run.write_environment({**run.environment, "device": "CPU, 2 threads", "threads": 2})
+    device = _setting(result)["Device"]
+    assert device == "CPU, 2 threads, bf16 (1 run); NVIDIA H200, bf16, 16 CPU threads (5 runs)"
+
+
+def test_different_seeds_are_named(make_result):
+    make_result(accuracies={"small": 0.7}, seeds=1)
+    runs = _setting(make_result(accuracies={"large": 0.8}, seeds=2))["Runs"]
+    assert runs == "3 finished, of 2 of 3 configurations; seed 0: small; seeds 0, 1: large"
+
+
+def test_missing_and_unfinished_runs(make_result):
+    result = make_result(accuracies={"small": 0.7})
+    assert missing_runs(result) == [
+        ("large (resize: large, final: best)", "not run"),
+        ("never (resize: never)", "not run"),
+    ]
+    begun = make_result(accuracies={"small": 0.7}, unfinished="large")
+    assert missing_runs(begun)[0] == (
+        "large/seed-0 (resize: large, final: best)",
+        "unfinished: 1 of 6 epochs",
+    )
+
+
+def test_runs_that_could_not_be_judged_on_test(make_result):
+    result = make_result()
+    for path in (result.folder / "large").glob("seed-*/test_predictions.npz"):
+        path.unlink()
+    again = make_result(accuracies={})
+    assert Run(again.folder / "large" / "seed-0").finished
+    assert ("large (final: best)", "no labelled test images") in missing_runs(again)
