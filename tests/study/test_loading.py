@@ -118,6 +118,14 @@ def test_two_configurations_of_one_name_are_refused(study_file):
         load_study(path)
 
 
+@pytest.mark.parametrize("name", ["study", "report"])
+def test_a_configuration_must_not_take_a_folder_of_the_study(study_file, name):
+    path = study_file(("small: small.yaml", f"small: {name}.yaml"))
+    (path.parent / f"{name}.yaml").write_text("extends: small.yaml\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"is named {name}, as a folder of the study itself"):
+        load_study(path)
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.parent.name)
 def test_shipped_studies_load(path):
     loaded = load_study(path)

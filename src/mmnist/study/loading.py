@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from mmnist.study.published import Published
 
 
+#: What a study's folder holds beside the runs; no configuration can have such a name.
+_OWN_FOLDERS = ("study", "report")
+
+
 @dataclass(frozen=True)
 class LoadedStudy:
     """A study, the configuration of each variant, and what was published about them."""
@@ -106,6 +110,11 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
         except ConfigError as error:
             problems += error.problems
             continue
+        if config.name in _OWN_FOLDERS:
+            cause = (
+                f"{file} is named {config.name}, as a folder of the study itself: set `name` in it"
+            )
+            problems.append(Problem(origin, key, cause))
         config, clash = _shared(config, configs.values())
         if clash:
             cause = f"{file} has the same name as another configuration with other content"
