@@ -13,7 +13,7 @@
 # goes on only where its checkpoint still lies in runs/, and is begun again elsewhere.
 #
 # Settings, as environment variables:
-#   DIGITS   folder with MNIST's four IDX files (default: auto, as in `mmnist data make`)
+#   DIGITS   folder with MNIST's four IDX files (default: mnist, which is data/mnist)
 #   STUDY    study file                         (default: configs/paper/experiments.yaml)
 #   SEEDS    seeds of each configuration        (default: 1)
 #   MMNIST   the command                        (default: mmnist)
@@ -48,7 +48,7 @@ if [[ -f $archive && ! -d runs ]]; then
 fi
 if [[ ! -f $data/manifest.json ]]; then
     "${mmnist[@]}" data make --train "${TRAIN:-50000}" --test "${TEST:-10000}" \
-        --digits "${DIGITS:-auto}" --output "$data"
+        --digits "${DIGITS:-mnist}" --output "$data"
 fi
 
 while true; do

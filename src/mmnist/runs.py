@@ -15,6 +15,7 @@ runs/<name>/seed-<n>/
 """
 
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,9 +144,12 @@ class Run:
             with np.load(path, allow_pickle=False) as file:
                 return file["index"], file["label"], file["probabilities"]
         except FileNotFoundError as error:
-            cause = "has no finished epoch yet" if part == "valid" else "has not predicted yet"
+            if self.finished:
+                cause = "is incomplete; delete the folder and run it again, or bring the file back"
+            else:
+                cause = "has no finished epoch yet"
             raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise InputError(f"{path} is damaged: {error}") from error
 
     def write_predictions(

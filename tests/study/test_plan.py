@@ -4,8 +4,9 @@ import pytest
 
 from mmnist.errors import InputError
 from mmnist.runs import Run
-from mmnist.study.loading import load_study
-from mmnist.study.plan import check_data, folder_name, images_of, plan_runs
+from mmnist.study.costs import Cost, read_costs, write_costs
+from mmnist.study.loading import load_study, save_study
+from mmnist.study.plan import check_data, check_saved, folder_name, images_of, plan_runs
 
 
 def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
@@ -35,7 +36,7 @@ def test_an_unknown_experiment_is_refused(study_file, tmp_path):
         ([], "pair"),
         (["train.epochs=10"], "pair-epochs-10"),
         (["train.epochs=10", "data.split.train_images=50"], "pair-epochs-10-train-images-50"),
-        (["model.pretrained=a/b.pth"], "pair-pretrained-a-b.pth"),
+        (["model.pretrained=a/b.pth"], "pair-model.pretrained-a-b.pth"),
         (["compute.device=cpu"], "pair"),
     ],
 )
@@ -96,3 +97,29 @@ def test_variants_on_different_data_sets_are_refused(study_file, tmp_path):
     loaded = load_study(path)
     with pytest.raises(InputError, match=r"the data set in .*store .*the data set in .*other"):
         check_data(loaded, plan_runs(loaded, tmp_path / "runs"))
+
+
+def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_path):
+    loaded = load_study(study_file())
+    folder = tmp_path / "runs"
+    check_saved(loaded, folder)
+    make_run(loaded.configs["resize", "large"], folder, "x")
+    check_saved(loaded, folder)
+    changed = load_study(study_file(), ["train.learning_rate=0.5"])
+    with pytest.raises(InputError, match=r"large.* was made with another configuration .*: train"):
+        check_saved(changed, folder)
+    make_run(loaded.configs["resize", "large"].model_copy(update={"name": "huge"}), folder, "x")
+    with pytest.raises(InputError, match="holds runs of huge, which this study does not have"):
+        check_saved(loaded, folder)
+
+
+def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):
+    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+    save_study(load_study(study_file()), tmp_path / "saved")
+    write_costs(tmp_path / "saved" / "costs.json", {"small": cost, "large": cost})
+    save_study(load_study(study_file(), ["seed=5"]), tmp_path / "saved")
+    assert len(read_costs(tmp_path / "saved" / "costs.json")) == 2
+    path = study_file()
+    (path.parent / "large.yaml").write_text("extends: small.yaml\nresize: 48\n", "utf-8")
+    save_study(load_study(path), tmp_path / "saved")
+    assert list(read_costs(tmp_path / "saved" / "costs.json")) == ["small"]

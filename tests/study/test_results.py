@@ -98,3 +98,24 @@ def test_seeds_judged_on_different_images_are_refused(loaded, finish, tmp_path):
         read_results(loaded, tmp_path / "runs")
     assert str(first.path) in str(caught.value)
     assert str(other.path) in str(caught.value)
+
+
+def test_runs_of_another_recipe_are_not_seeds(loaded, finish, tmp_path):
+    finish("small")
+    other = finish("small", 1)
+    changed = other.experiment.model_copy(update={"resize": 64})
+    Run(other.path).write_config(changed)
+    with pytest.raises(InputError, match="different: resize") as caught:
+        read_results(loaded, tmp_path / "runs")
+    assert str(other.path) in str(caught.value)
+
+
+def test_damaged_predictions_are_named(loaded, finish, tmp_path):
+    run = finish("small")
+    path = run.path / "valid_predictions.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"valid_predictions.npz is damaged"):
+        read_results(loaded, tmp_path / "runs")
+    path.unlink()
+    with pytest.raises(InputError, match="is incomplete; delete the folder and run it again"):
+        read_results(loaded, tmp_path / "runs")

@@ -8,10 +8,11 @@ from scipy.stats import binomtest
 
 from mmnist.config.schema import Experiment
 from mmnist.study.costs import Cost
+from mmnist.study.findings import Verdict
 from mmnist.study.published import Counts
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import Comparison
-from mmnist.study.verdicts import Verdict, judge
+from mmnist.study.verdicts import judge
 
 N = 1000
 
@@ -19,9 +20,10 @@ N = 1000
 class Curve:
     """In place of a run: it has a validation loss by epoch."""
 
-    def __init__(self, losses):
+    def __init__(self, losses, seed):
         import pandas as pd
 
+        self.seed = seed
         self.metrics = pd.DataFrame({"valid_loss": losses})
 
 
@@ -40,7 +42,7 @@ def variant(name, right=None, counts=None, losses=(), cost=None):
         name=name,
         label=name,
         config=Experiment(name=name, model={"architecture": "simple_cnn"}),
-        runs=tuple(Curve(each) for each in curves),
+        runs=tuple(Curve(each, seed) for seed, each in enumerate(curves)),
         index=np.arange(right.shape[1]),
         labels=labels,
         predictions=np.where(right, 3, 4),
@@ -204,7 +206,7 @@ def test_published_counts_hold_whatever_the_overlap_or_depend_on_it():
 
 def test_nothing_published_is_said_so():
     finding = judged([BETTER], variant("a", counts=(5, 10)), variant("b"))[0].published
-    assert finding.remark == "no published numbers"
+    assert finding.remark == "no published numbers of b"
     apart = judged([BETTER], variant("a", counts=(5, 10)), variant("b", counts=(5, 11)))
     assert apart[0].published.remark == "published on different images"
     assert not apart[0].published.tests
@@ -218,3 +220,45 @@ def test_published_diminishing_is_a_z_test():
     assert finding.verdict == Verdict.HOLDS
     assert test.estimate == pytest.approx(0.29)
     assert not isnan(test.interval[0])
+
+
+def test_one_seed_against_several_compares_two_networks_and_says_so():
+    rng = np.random.default_rng(0)
+    a, b = variant("a", seeds(rng, 0.9, 0.9, 0.9)), variant("b", seeds(rng, 0.85))
+    (test,) = judged([BETTER], a, b)[0].own.tests
+    gained, lost = (a.right[0] & ~b.right[0]).sum(), (~a.right[0] & b.right[0]).sum()
+    assert test.p == pytest.approx(binomtest(gained, gained + lost).pvalue)
+    assert test.method == "McNemar, exact, of one seed each (one variant has no more)"
+
+
+@pytest.mark.parametrize("differing", [3, 4, 5])
+def test_few_differing_images_tell_no_more_to_a_bootstrap_than_to_an_exact_test(differing):
+    same = np.ones((2, N), bool)
+    other = same.copy()
+    other[:, :differing] = False
+    (test,) = judged([BETTER], variant("a", same), variant("b", other))[0].own.tests
+    assert test.p >= binomtest(0, differing).pvalue
+
+
+@pytest.mark.parametrize("count", [20, 100])
+def test_all_right_of_few_images_is_not_yet_above_a_high_threshold(count):
+    claim = {"kind": "accuracy", "variant": "a", "side": "above", "threshold": 0.977}
+    for number in (1, 3):
+        right = np.ones((number, count), bool)
+        (test,) = judged([claim], variant("a", right))[0].own.tests
+        assert test.p >= binomtest(count, count, 0.977).pvalue > 0.05
+
+
+def test_published_counts_are_tested_against_a_threshold():
+    claim = {"kind": "accuracy", "variant": "a", "side": "below", "threshold": 0.3}
+    finding = judged([claim], variant("a", counts=(20, 100)))[0].published
+    assert finding.tests[0].p == pytest.approx(binomtest(20, 100, 0.3).pvalue)
+    assert finding.verdict == Verdict.HOLDS
+    assert "without the number" in judged([claim], variant("a"))[0].published.remark
+
+
+def test_labels_must_differ():
+    with pytest.raises(ValueError, match="has the same label as a"):
+        Comparison.model_validate(
+            {"question": "?", "variants": {"a": "a.yaml", "b": {"config": "b.yaml", "label": "a"}}}
+        )

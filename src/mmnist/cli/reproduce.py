@@ -66,7 +66,14 @@ def reproduce(
     from mmnist.errors import OutOfTime, RunError
     from mmnist.runs import Run
     from mmnist.study.loading import load_study, save_study
-    from mmnist.study.plan import STUDY_FILES, check_data, folder_name, images_of, plan_runs
+    from mmnist.study.plan import (
+        STUDY_FILES,
+        check_data,
+        check_saved,
+        folder_name,
+        images_of,
+        plan_runs,
+    )
     from mmnist.terminal import console
 
     deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
@@ -83,11 +90,13 @@ def reproduce(
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
 
-    from mmnist.training.reproduce import measure_missing, run_all
+    from mmnist.training.reproduce import check_runs, measure_missing, run_all
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
+    check_saved(loaded, folder)
+    check_runs(planned)
     save_study(loaded, folder / STUDY_FILES)
     costs = measure_missing(configs, folder, deadline=deadline, say=say)
     _show_plan(planned, costs, images)
@@ -127,8 +136,6 @@ def _show_plan(
     images: Mapping[str, tuple[int, int]],
 ) -> None:
     """The runs with what they will take, from the measured steps."""
-    from datetime import timedelta
-
     from rich.table import Table
 
     from mmnist.terminal import console
@@ -141,7 +148,8 @@ def _show_plan(
     total = 0.0
     for each in planned:
         name, config = each.config.name, each.config
-        seconds = costs[name].seconds(each.epochs_left, *images[name])
+        cost = costs.get(name)
+        seconds = cost.seconds(each.epochs_left, *images[name]) if cost else 0.0
         total += seconds
         table.add_row(
             f"{name}/seed-{config.seed}",
@@ -149,11 +157,17 @@ def _show_plan(
             each.state,
             f"{each.epochs_left} of {config.train.epochs}",
             f"{images[name][0]:,}",
-            str(timedelta(seconds=round(seconds))) if seconds else "–",
+            _duration(seconds) if seconds else "unknown" if each.epochs_left else "–",
         )
     console.print(table)
     console.print(
-        f"{len(planned)} runs, about {timedelta(seconds=round(total))} to go, judged by a few "
+        f"{len(planned)} runs, about {_duration(total)} to go, judged by a few "
         "training steps of each on this machine",
         soft_wrap=True,
     )
+
+
+def _duration(seconds: float) -> str:
+    from datetime import timedelta
+
+    return str(timedelta(seconds=round(seconds)))

@@ -1,7 +1,7 @@
 """What variants cost on one machine, and the file that keeps it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,3 +76,15 @@ def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
     """
     content = {name: asdict(cost) for name, cost in costs.items()}
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def drop_costs(path: Path, stale: Collection[str]) -> None:
+    """Forget the costs of these names.
+
+    Raises:
+        InputError: the file is damaged.
+        RunError: it cannot be written.
+    """
+    costs = read_costs(path)
+    if costs.keys() & set(stale):
+        write_costs(path, {name: cost for name, cost in costs.items() if name not in stale})

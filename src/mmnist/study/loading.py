@@ -13,6 +13,7 @@ from mmnist.config.loading import dump_experiment, load_experiment
 from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
+from mmnist.study.costs import drop_costs
 from mmnist.study.schema import Place, Study
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
         problems += [_problem(detail, root) for detail in error.errors(include_url=False)]
     if problems:
         raise ConfigError(problems)
+    if any(change.partition("=")[0].strip() == "name" for change in [*study.changes, *changes]):
+        cause = (
+            "every configuration has a `name` of its own, which names its run: leave it as it is"
+        )
+        raise ConfigError([Problem(Origin("--set name"), (), cause)])
     study = study.model_copy(update={"changes": list(dict.fromkeys([*study.changes, *changes]))})
     configs = _load_configs(study, root, path)
     published = Published({}, {}, {})
@@ -78,11 +84,13 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
 
 def save_study(loaded: LoadedStudy, folder: Path) -> None:
     """Write the study with all that it needs into `folder`: experiments.yaml is then a study file
-    that gives the same runs wherever the folder lies.
+    that gives the same runs wherever the folder lies. Costs of configurations that were changed
+    since they were measured are forgotten.
 
     Raises:
         RunError: a file cannot be written.
     """
+    drop_costs(folder / "costs.json", _changed(loaded, folder))
     values = loaded.study.model_dump(mode="json", exclude_defaults=True)
     for (experiment, variant), config in loaded.configs.items():
         values["experiments"][experiment]["variants"][variant]["config"] = f"{config.name}.yaml"
@@ -92,6 +100,19 @@ def save_study(loaded: LoadedStudy, folder: Path) -> None:
         loaded.published.write(folder / "published")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     write_text(folder / "experiments.yaml", text)
+
+
+def _changed(loaded: LoadedStudy, folder: Path) -> list[str]:
+    """Names of the configurations that `folder` holds with other content (but for the seed)."""
+    changed = []
+    for config in loaded.configs.values():
+        saved = folder / f"{config.name}.yaml"
+        if saved.is_file():
+            before, now = (
+                each.model_dump(exclude={"seed"}) for each in (load_experiment(saved), config)
+            )
+            changed += [config.name] if before != now else []
+    return changed
 
 
 def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experiment]:

@@ -16,6 +16,9 @@ from mmnist.study.schema import Place
 #: Folder within a study's folder that holds the study itself and the costs of its variants.
 STUDY_FILES = "study"
 
+#: Keys that have options of their own, and short names in the folder's.
+_SHORT = {"train.epochs": "epochs", "data.split.train_images": "train-images"}
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -51,7 +54,7 @@ def folder_name(loaded: LoadedStudy) -> str:
     for change in loaded.study.changes:
         key, _, value = change.partition("=")
         if not key.startswith("compute."):
-            words.append(re.sub(r"[^A-Za-z0-9.]+", "-", f"{key.split('.')[-1]}-{value}").strip("-"))
+            words.append(re.sub(r"[^A-Za-z0-9.+]+", "-", f"{_SHORT.get(key, key)}-{value}"))
     return "-".join(words)
 
 
@@ -131,6 +134,40 @@ def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:
             seen.setdefault(experiment, {}).update(found)
     for experiment, fingerprints in seen.items():
         refuse_mixed_data(experiment, fingerprints)
+
+
+def check_saved(loaded: LoadedStudy, folder: Path) -> None:
+    """Make sure that `folder`, if it holds a study with runs, holds this one.
+
+    Experiments may be added, and words may change; a configuration that has runs may not.
+
+    Raises:
+        InputError: a configuration was changed since it was run, or the folder is another study's.
+    """
+    configs = {config.name: config for config in loaded.configs.values()}
+    for path in sorted(folder.glob("*/seed-*")):
+        run = Run(path)
+        if not run.exists:
+            continue
+        if path.parent.name not in configs:
+            raise InputError(
+                f"{folder} holds runs of {path.parent.name}, which this study does not have; give "
+                "the study another `name`, or move the folder away"
+            )
+        refuse_changed_config(run, configs[path.parent.name])
+
+
+def refuse_changed_config(run: Run, config: Experiment) -> None:
+    """Raise InputError unless the run is one of this configuration, whatever its seed."""
+    beside = {"seed", "compute"}
+    before, now = run.experiment.model_dump(exclude=beside), config.model_dump(exclude=beside)
+    changed = [key for key in now if before[key] != now[key]]
+    if changed:
+        raise InputError(
+            f"{run.path} was made with another configuration of {config.name}; different: "
+            f"{', '.join(changed)}. Runs of different configurations are not seeds of one: move "
+            "the old run away, or give the changed configuration another name"
+        )
 
 
 def refuse_mixed_data(experiment: str, fingerprints: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs
 from mmnist.study.loading import LoadedStudy
-from mmnist.study.plan import STUDY_FILES, refuse_mixed_data
+from mmnist.study.plan import STUDY_FILES, refuse_changed_config, refuse_mixed_data
 from mmnist.study.published import Counts
 from mmnist.study.schema import Comparison
 
@@ -139,6 +139,8 @@ def _variant(
     costs: Mapping[str, Cost],
 ) -> VariantResult:
     comparison, config = loaded.study.experiments[experiment], loaded.configs[experiment, name]
+    for run in runs:
+        refuse_changed_config(run, config)
     part = "valid" if comparison.judged_on == "validation" else "test"
     each = [run.predictions(part) for run in runs]
     _check_seeds(experiment, runs, [index for index, _, _ in each])

@@ -188,6 +188,17 @@ class Comparison(Section):
     claims: list[Claim] = Field(default_factory=list)
     """What the experiment is to decide."""
 
+    @field_validator("variants")
+    @classmethod
+    def _labels_differ(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
+        seen: dict[str, str] = {}
+        for name, variant in variants.items():
+            label = variant.label or name
+            if label in seen:
+                raise at([name], f"has the same label as {seen[label]}: {label!r}")
+            seen[label] = name
+        return variants
+
     @field_validator("claims")
     @classmethod
     def _variants_exist(cls, claims: Any, info: ValidationInfo) -> Any:

@@ -1,23 +1,21 @@
 """Does a claim hold? Tests on one's own runs, and on the counts that were published."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
 from math import isnan, nan
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from mmnist.evaluation.compare import (
     bootstrap_contrast,
     holm,
     mcnemar_exact,
-    mcnemar_range,
     paired_bootstrap,
     welch,
 )
-from mmnist.study.published import Counts
+from mmnist.study.findings import Finding, Test, Verdict, binomial_test, diminishing_name
+from mmnist.study.published_findings import published_finding
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import (
     AccuracyClaim,
@@ -28,59 +26,6 @@ from mmnist.study.schema import (
     OverfitsLessClaim,
     RankingClaim,
 )
-
-#: A difference counts if p, after Holm's correction, is below this.
-LEVEL = 0.05
-
-
-class Verdict(StrEnum):
-    """What can be said of a claim."""
-
-    HOLDS = "holds"
-    FAILS = "does not hold"
-    UNKNOWN = "cannot be told"
-
-
-@dataclass(frozen=True)
-class Test:
-    """One test of a claim; the claim says that `estimate` is above 0."""
-
-    __test__ = False  # not for pytest
-
-    name: str
-    """What is compared, in words: `ResNet101 − ResNet18`."""
-    estimate: float
-    interval: tuple[float, float]
-    """95 % interval of the estimate; nan where there is none."""
-    p: float
-    """Two-sided p; nan where nothing can be tested."""
-    method: str
-    p_low: float = nan
-    """Published counts only: p for the largest possible overlap of the errors; `p` is then that for
-    the smallest."""
-    adjusted: float = nan
-    """`p` after Holm's correction over all tests of the experiment."""
-    adjusted_low: float = nan
-    """`p_low` after Holm's correction."""
-    unit: str = "accuracy"
-    """`accuracy` (a share) or `loss`."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether the estimate is above 0, below 0, or cannot be told from 0."""
-        if isnan(self.adjusted) or self.adjusted >= LEVEL:
-            return Verdict.UNKNOWN
-        return Verdict.HOLDS if self.estimate > 0 else Verdict.FAILS
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the tests of a claim came to, on one's own runs or on published numbers."""
-
-    verdict: Verdict
-    tests: tuple[Test, ...] = ()
-    remark: str = ""
-    """What stands in place of tests, or beside them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +47,7 @@ def judge(result: ComparisonResult) -> list[Judgement]:
     """
     claims = result.comparison.claims
     own = _corrected([_own(claim, result) for claim in claims])
-    published = _corrected([_published(claim, result) for claim in claims])
+    published = _corrected([published_finding(claim, result) for claim in claims])
     return [Judgement(*each) for each in zip(claims, own, published, strict=True)]
 
 
@@ -161,8 +106,9 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
         return
     elif isinstance(claim, DiminishingClaim):
         steps = [variants[name] for name in claim.steps]
-        found = bootstrap_contrast([step.right for step in steps], (-1, 2, -1))
-        yield Test(_diminishing_name(steps), *found, method=_bootstrap_name(steps))
+        rights, several = _comparable(steps)
+        found = bootstrap_contrast(rights, (-1, 2, -1))
+        yield Test(diminishing_name(steps), *found, method=_BOOTSTRAP[several])
     elif isinstance(claim, OverfitsLessClaim):
         yield _own_overfitting(variants[claim.variant], variants[claim.than])
     elif isinstance(claim, AccuracyClaim):
@@ -170,12 +116,33 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
 
 
 def _own_pair(better: VariantResult, worse: VariantResult) -> Test:
-    found = paired_bootstrap(better.right, worse.right)
+    (a, b), several = _comparable([better, worse])
+    found = paired_bootstrap(a, b)
     name = f"{better.label} − {worse.label}"
-    if len(better.runs) == len(worse.runs) == 1:
-        p = mcnemar_exact(better.right[0], worse.right[0])
-        return Test(name, found.estimate, found.interval, p, "McNemar, exact")
-    return Test(name, *found, method=_bootstrap_name([better, worse]))
+    if several:
+        return Test(name, *found, method=_BOOTSTRAP[True])
+    method = "McNemar, exact"
+    if len(better.runs) != len(worse.runs):
+        method += ", of one seed each (one variant has no more)"
+    return Test(name, found.estimate, found.interval, mcnemar_exact(a[0], b[0]), method)
+
+
+#: How `bootstrap_contrast` judges, by whether there are several seeds.
+_BOOTSTRAP = {True: "bootstrap of images, t over seeds", False: "bootstrap of images"}
+
+
+def _comparable(variants: Sequence[VariantResult]) -> tuple[list[NDArray[np.bool_]], bool]:
+    """Right answers bool [S, N] of each variant, and whether all have several seeds.
+
+    Where one has a single seed, the spread between its seeds is unknown, and so is the recipe's:
+    then one network of each is compared, of the seed that all have if there is one.
+    """
+    if min(len(variant.runs) for variant in variants) > 1:
+        return [variant.right for variant in variants], True
+    seeds = [[run.seed for run in variant.runs] for variant in variants]
+    shared = sorted(set(seeds[0]).intersection(*seeds[1:]))
+    rows = [each.index(shared[0]) if shared else 0 for each in seeds]
+    return [v.right[row : row + 1] for v, row in zip(variants, rows, strict=True)], False
 
 
 def _own_overfitting(variant: VariantResult, than: VariantResult) -> Test:
@@ -191,34 +158,15 @@ def _own_overfitting(variant: VariantResult, than: VariantResult) -> Test:
 
 
 def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
+    exact = binomial_test(claim, variant, round(float(variant.right.mean()) * len(variant.index)))
+    if len(variant.runs) == 1:
+        return exact
     sign = 1 if claim.side == "above" else -1
     found = bootstrap_contrast([variant.right], (sign,), null=sign * claim.threshold)
     low, high = (end - sign * claim.threshold for end in found.interval)
-    estimate = found.estimate - sign * claim.threshold
-    method = _bootstrap_name([variant])
-    return Test(_accuracy_name(claim, variant), estimate, (low, high), found.p, method)
-
-
-def _bootstrap_name(variants: Sequence[VariantResult]) -> str:
-    """How `bootstrap_contrast` judged them: a single seed on a side tells nothing of the spread."""
-    if min(len(variant.runs) for variant in variants) > 1:
-        return "bootstrap of images, t over seeds"
-    several = max(len(variant.runs) for variant in variants) > 1
-    return "bootstrap of images" + (
-        ", t over seeds, of which one variant has one" if several else ""
-    )
-
-
-def _accuracy_name(claim: AccuracyClaim, variant: VariantResult) -> str:
-    threshold = f"{100 * claim.threshold:g} %"
-    if claim.side == "above":
-        return f"{variant.label} − {threshold}"
-    return f"{threshold} − {variant.label}"
-
-
-def _diminishing_name(steps: Sequence[VariantResult]) -> str:
-    first, second, third = (step.label for step in steps)
-    return f"gain {first} → {second} − gain {second} → {third}"
+    # Seeds share their images: they cannot tell more of the threshold than so many images can.
+    p = max(found.p, exact.p)
+    return Test(exact.name, exact.estimate, (low, high), p, _BOOTSTRAP[True])
 
 
 def _cost(claim: CostClaim, result: ComparisonResult) -> Finding:
@@ -237,79 +185,3 @@ def _cost(claim: CostClaim, result: ComparisonResult) -> Finding:
         f"{100 * claim.tolerance:g} % counts as the same)"
     )
     return Finding(Verdict.HOLDS if within else Verdict.FAILS, remark=remark)
-
-
-def _published(claim: Claim, result: ComparisonResult) -> Finding:
-    variants = result.variants
-    counts = {name: variants[name].published for name in claim.names}
-    if isinstance(claim, CostClaim):
-        return Finding(Verdict.UNKNOWN, remark="stated without a number")
-    if isinstance(claim, OverfitsLessClaim):
-        return Finding(Verdict.UNKNOWN, remark=_published_overfitting(claim, variants))
-    if isinstance(claim, AccuracyClaim):
-        return Finding(Verdict.UNKNOWN, remark="no number of images given")
-    if any(value is None for value in counts.values()):
-        return Finding(Verdict.UNKNOWN, remark="no published numbers")
-    if len({value.n for value in counts.values()}) > 1:
-        return Finding(Verdict.UNKNOWN, remark="published on different images")
-    if isinstance(claim, DiminishingClaim):
-        steps = [variants[name] for name in claim.steps]
-        return Finding(Verdict.UNKNOWN, (_published_diminishing(steps),))
-    pair: Callable[[str, str], Test] = partial(_published_pair, variants)
-    return Finding(Verdict.UNKNOWN, tuple(pair(*names) for names in claim.pairs))
-
-
-def _published_pair(variants: Mapping[str, VariantResult], better: str, worse: str) -> Test:
-    a, b = variants[better].published, variants[worse].published
-    assert a is not None
-    assert b is not None
-    low, high = mcnemar_range(a.correct, b.correct, a.n)
-    return Test(
-        f"{variants[better].label} − {variants[worse].label}",
-        a.accuracy - b.accuracy,
-        (nan, nan),
-        high,
-        "McNemar, exact, over all possible overlaps of the errors",
-        p_low=low,
-    )
-
-
-def _published_overfitting(claim: OverfitsLessClaim, variants: Mapping[str, VariantResult]) -> str:
-    """What the published curves show; a single run cannot be tested."""
-    rises = [
-        f"{variant.label} {_rise(variant.published_curves):+.4f}"
-        for variant in (variants[claim.variant], variants[claim.than])
-        if variant.published_curves is not None
-    ]
-    if not rises:
-        return "no published curve"
-    return (
-        f"rise of the published validation loss from its lowest to the last epoch: "
-        f"{', '.join(rises)}; single runs, which tell nothing of the spread"
-    )
-
-
-def _rise(curves: pd.DataFrame) -> float:
-    loss = curves["valid_loss"]
-    return float(loss.iloc[-1] - loss.min())
-
-
-def _published_diminishing(steps: Sequence[VariantResult]) -> Test:
-    """A z test of the difference of two gains as if errors were independent, which is cautious:
-    networks that err on the same images differ less by chance.
-    """
-    from scipy.stats import norm
-
-    counts: list[Counts] = [step.published for step in steps]  # type: ignore[misc]
-    shares = [each.accuracy for each in counts]
-    weights = (-1, 2, -1)
-    estimate = float(np.dot(weights, shares))
-    variance = sum(
-        weight**2 * share * (1 - share) / each.n
-        for weight, share, each in zip(weights, shares, counts, strict=True)
-    )
-    deviation = variance**0.5
-    p = float(2 * norm.sf(abs(estimate) / deviation)) if deviation else 1.0
-    low, high = (float(end) for end in norm.interval(0.95, estimate, deviation or 1e-12))
-    name = _diminishing_name(steps)
-    return Test(name, estimate, (low, high), p, "z, errors taken as independent")

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
-from mmnist.errors import Interrupted, OutOfTime, RunError
+from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, write_costs
@@ -54,8 +54,7 @@ def run_all(
         Interrupted: the user, or the deadline, stopped the work; everything is saved.
     """
     outcome = Outcome()
-    for each in planned:  # all of them, before the first one takes its hours
-        check_run(each.run, each.config, resume=True, overwrite=False)
+    check_runs(planned)
     for number, each in enumerate(planned, start=1):
         title = f"{each.config.name}/seed-{each.config.seed}"
         with _held(each.run) as mine:
@@ -80,6 +79,22 @@ def run_all(
                 continue
             _predict_test(loaded, each, say)
     return outcome
+
+
+def check_runs(planned: Sequence[PlannedRun]) -> None:
+    """Look at all runs, before the first one takes its hours.
+
+    Raises:
+        InputError: a run folder holds another experiment, or one without its configuration.
+    """
+    for each in planned:
+        summary = each.run.path / "summary.json"
+        if summary.is_file() and not each.run.exists:
+            raise InputError(
+                f"{each.run.path} holds a run without its {each.run.config_file.name}: bring the "
+                "file back, or delete the folder to run it again"
+            )
+        check_run(each.run, each.config, resume=True, overwrite=False)
 
 
 def measure_missing(
@@ -121,7 +136,7 @@ def measure_missing(
             measure_costs(missing, done)
         except RunError as error:  # of the first one that is still missing: too large, say
             failed = next(name for name in missing if name not in costs)
-            say(f"  {failed} could not be measured: {error}")
+            say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
             del missing[failed]
     return costs
 
@@ -130,13 +145,15 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
     """Predict the test images, if an experiment that the run stands for is judged on them."""
     judged_on = {loaded.study.experiments[experiment].judged_on for experiment, _ in each.places}
     run = Run(each.run.path)
-    if "test" not in judged_on or run.submission_file.is_file():
+    if "test" not in judged_on:
         return
     store = open_store(each.config.data.path)
+    labels = store.labels("test")
+    if run.submission_file.is_file() and (labels is None or run.has_predictions("test")):
+        return
     images = store.images("test")
     say(f"{run.title}: predicting {len(images):,} test images")
     probabilities = predict_probabilities(run, images, each.config.compute.device)
-    labels = store.labels("test")
     if labels is not None:
         run.write_predictions("test", np.arange(len(images)), labels, probabilities)
     write_submission(run.submission_file, probabilities.argmax(axis=1))
@@ -156,5 +173,5 @@ def _held(run: Run) -> Iterator[bool]:
 
 
 def _go_on(left: int | None) -> str:
-    runs = "" if left is None else f" ({left} of the runs are left)"
+    runs = "" if left is None else f" (runs left: {left})"
     return f"everything is saved{runs}; the same command goes on from here"

@@ -10,7 +10,7 @@ from mmnist.data.store import open_store
 from mmnist.errors import InputError, RunError
 from mmnist.report import figures
 from mmnist.report.study.page import write_study_page
-from mmnist.study.verdicts import Verdict
+from mmnist.study.findings import Verdict
 
 
 @pytest.fixture(autouse=True, scope="module")

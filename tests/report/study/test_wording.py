@@ -14,7 +14,7 @@ from mmnist.report.study.wording import (
     published_finding,
     seed_count,
 )
-from mmnist.study.verdicts import Finding, Test, Verdict
+from mmnist.study.findings import Finding, Test, Verdict
 
 
 @pytest.mark.parametrize(

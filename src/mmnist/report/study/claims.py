@@ -17,8 +17,9 @@ from mmnist.report.study.wording import (
     published_images,
     seed_count,
 )
+from mmnist.study.findings import Finding, Test
 from mmnist.study.results import ComparisonResult
-from mmnist.study.verdicts import Finding, Judgement, Test
+from mmnist.study.verdicts import Judgement
 
 _CLAIMS = (
     Column("experiment", ("experiment",), left=True),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmnist.errors import InputError
+from mmnist.runs import Run
 from mmnist.study.plan import STUDY_FILES
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 from mmnist.study.verdicts import Judgement, judge
@@ -64,6 +65,12 @@ def build_content(result: StudyResult) -> StudyContent:
         InputError: no run is finished, and there are no published numbers to judge either.
     """
     if not result.runs and not result.loaded.published.counts:
+        if any(Run(path).finished for path in result.folder.glob("*/seed-*")):
+            raise InputError(
+                f"the runs of {result.loaded.study.name} in {result.folder} are finished, but "
+                "judged on test images, and those of this data set have no labels: there is "
+                "nothing to report beside each run's submission.csv"
+            )
         raise InputError(
             f"no run of {result.loaded.study.name} in {result.folder} is finished yet, so there is "
             f"nothing to report; train them with: {_command(result)}"

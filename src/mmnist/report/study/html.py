@@ -4,7 +4,7 @@ from html import escape
 
 from markdown_it import MarkdownIt
 
-from mmnist.study.verdicts import Verdict
+from mmnist.study.findings import Verdict
 
 _STYLE = """\
 :root { color-scheme: light; }

@@ -8,8 +8,8 @@ from mmnist.report.study.content import StudyContent
 from mmnist.report.study.table import render_markdown
 from mmnist.report.study.wording import count
 from mmnist.report.tables import escape_markdown
+from mmnist.study.findings import LEVEL, Finding, Verdict
 from mmnist.study.results import VariantResult
-from mmnist.study.verdicts import LEVEL, Finding, Verdict
 
 
 def render_head(content: StudyContent) -> Iterator[str]:
@@ -80,16 +80,18 @@ def _method(content: StudyContent) -> Iterator[str]:
         "correction over all tests of an experiment. A claim of several tests holds if each of "
         "them shows it, and does not hold if any shows the opposite."
     )
-    if "McNemar, exact" in methods:
+    if any(method.startswith("McNemar, exact") and "overlap" not in method for method in methods):
         yield "Two runs of one seed each are compared by McNemar's exact test on the same images."
     seeds = {len(variant.runs) for variant in _variants(content)}
-    if any(method.startswith("bootstrap") for method in methods):
+    if any("t over seeds" in method for method in methods):
         yield (
-            "Groups of seeds, steps of a series and fixed thresholds are judged by a bootstrap of "
-            "the images, into which the spread between seeds enters by Student's t."
-            if max(seeds) > 1
-            else "Steps of a series and fixed thresholds are judged by a bootstrap of the images."
+            "Groups of seeds are judged by a bootstrap of the images, into which the spread between "
+            "seeds enters by Student's t."
         )
+    if "bootstrap of images" in methods:
+        yield "Steps of a series, of one seed each, are judged by a bootstrap of the images."
+    if "binomial, exact" in methods:
+        yield "A single run is held against a fixed number by the exact binomial test."
     if any("overlap" in method for method in methods):
         yield (
             "Published are only the numbers of right answers, not which images they are: p is "

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from math import isnan
 
+from mmnist.study.findings import LEVEL, Finding, Test, Verdict
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import BetterClaim, Claim, RankingClaim
-from mmnist.study.verdicts import LEVEL, Finding, Test, Verdict
 
 
 def count(number: int, noun: str) -> str:

@@ -1,0 +1,89 @@
+"""What a test of a claim found, and the tests that own and published numbers share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isnan, nan
+
+from scipy.stats import binomtest
+
+from mmnist.evaluation.metrics import wilson_interval
+from mmnist.study.results import VariantResult
+from mmnist.study.schema import AccuracyClaim
+
+#: A difference counts if p, after Holm's correction, is below this.
+LEVEL = 0.05
+
+
+class Verdict(StrEnum):
+    """What can be said of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNKNOWN = "cannot be told"
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test of a claim; the claim says that `estimate` is above 0."""
+
+    __test__ = False  # not for pytest
+
+    name: str
+    """What is compared, in words: `ResNet101 − ResNet18`."""
+    estimate: float
+    interval: tuple[float, float]
+    """95 % interval of the estimate; nan where there is none."""
+    p: float
+    """Two-sided p; nan where nothing can be tested."""
+    method: str
+    p_low: float = nan
+    """Published counts only: p for the largest possible overlap of the errors; `p` is then that for
+    the smallest."""
+    adjusted: float = nan
+    """`p` after Holm's correction over all tests of the experiment."""
+    adjusted_low: float = nan
+    """`p_low` after Holm's correction."""
+    unit: str = "accuracy"
+    """`accuracy` (a share) or `loss`."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the estimate is above 0, below 0, or cannot be told from 0."""
+        if isnan(self.adjusted) or self.adjusted >= LEVEL:
+            return Verdict.UNKNOWN
+        return Verdict.HOLDS if self.estimate > 0 else Verdict.FAILS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the tests of a claim came to, on one's own runs or on published numbers."""
+
+    verdict: Verdict
+    tests: tuple[Test, ...] = ()
+    remark: str = ""
+    """What stands in place of tests, or beside them."""
+
+
+def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n: int = 0) -> Test:
+    """The exact test of a count against the claim's threshold, with Wilson's interval."""
+    n = n or len(variant.index)
+    sign = 1 if claim.side == "above" else -1
+    ends = (sign * (end - claim.threshold) for end in wilson_interval(correct, n))
+    low, high = sorted(ends)
+    p = float(binomtest(correct, n, claim.threshold).pvalue)
+    estimate = sign * (correct / n - claim.threshold)
+    return Test(_accuracy_name(claim, variant), estimate, (low, high), p, "binomial, exact")
+
+
+def _accuracy_name(claim: AccuracyClaim, variant: VariantResult) -> str:
+    threshold = f"{100 * claim.threshold:.10g} %"
+    if claim.side == "above":
+        return f"{variant.label} − {threshold}"
+    return f"{threshold} − {variant.label}"
+
+
+def diminishing_name(steps: Sequence[VariantResult]) -> str:
+    """What a claim of diminishing returns compares."""
+    first, second, third = (step.label for step in steps)
+    return f"gain {first} → {second} − gain {second} → {third}"
