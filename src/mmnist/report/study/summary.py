@@ -49,7 +49,8 @@ def _counts(content: StudyContent) -> Iterator[str]:
     own = [judgement.own for _, judgement in content.claims]
     total = count(len(own), "claim")
     if content.has_own:
-        yield f"- **Own runs**, {total}: {_verdicts(own)}."
+        title = "Own runs" if content.result.runs else "Own measurements of cost"
+        yield f"- **{title}**, {total}: {_verdicts(own)}."
     if content.has_published:
         published = [judgement.published for _, judgement in content.claims]
         yield f"- **Published numbers** by themselves, {total}: {_verdicts(published)}."
@@ -85,8 +86,8 @@ def _method(content: StudyContent) -> Iterator[str]:
     seeds = {len(variant.runs) for variant in _variants(content)}
     if any("t over seeds" in method for method in methods):
         yield (
-            "Groups of seeds are judged by a bootstrap of the images, into which the spread between "
-            "seeds enters by Student's t."
+            "Groups of seeds are judged by a bootstrap of the images, into which the spread "
+            "between seeds enters by Student's t."
         )
     if "bootstrap of images" in methods:
         yield "Steps of a series, of one seed each, are judged by a bootstrap of the images."
