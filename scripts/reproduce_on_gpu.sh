@@ -6,7 +6,7 @@
 #                                                   code 3 while there is more to do: run it again
 #
 # Makes the full data set (50,000 + 10,000 images from MNIST's 60,000 + 10,000 digits) unless it is
-# there, then runs `mmnist reproduce` for 8 minutes at a time. After each piece FOLDER/results.tar.gz
+# there, then runs `mmnist reproduce` for 7 minutes at a time. After each piece FOLDER/results.tar.gz
 # holds what is worth keeping: configurations, curves, summaries, predictions, the page with its
 # tables and figures; no weights and no checkpoints. On a fresh machine, an earlier results.tar.gz in
 # FOLDER is unpacked first, and its finished runs are not trained again; a run that was cut off
@@ -19,7 +19,7 @@
 #   MMNIST   the command                        (default: mmnist)
 #   DEVICE   cuda, or cpu to try the script     (default: cuda)
 #   OPTIONS  further options of mmnist reproduce, such as "--epochs 1 --train-images 2000"
-#   MINUTES  length of a piece                  (default: 8, and a minute for the rest)
+#   MINUTES  length of a piece                  (default: 7, and two for the rest)
 #   TRAIN, TEST  number of images               (default: 50000 and 10000)
 set -euo pipefail
 
@@ -43,7 +43,9 @@ pack() { # what is small and worth keeping, whole or not at all
     mv "$archive.new" "$archive"
 }
 
-if [[ -f $archive && ! -d runs ]]; then
+if [[ -f $archive && -d runs ]]; then
+    echo "going on with runs/ as it is here; $archive will be replaced"
+elif [[ -f $archive ]]; then
     tar --extract --gzip --file="$archive"
 fi
 if [[ ! -f $data/manifest.json ]]; then
@@ -54,7 +56,7 @@ fi
 while true; do
     status=0
     "${mmnist[@]}" reproduce --file "${STUDY:-configs/paper/experiments.yaml}" \
-        --seeds "${SEEDS:-1}" --device "${DEVICE:-cuda}" --time-limit "${MINUTES:-8}" \
+        --seeds "${SEEDS:-1}" --device "${DEVICE:-cuda}" --time-limit "${MINUTES:-7}" \
         "${options[@]}" || status=$?
     pack
     echo "results so far: $archive ($(du -h "$archive" | cut -f1))"

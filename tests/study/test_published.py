@@ -47,11 +47,15 @@ def test_what_is_written_reads_the_same(tmp_path):
             pd.testing.assert_frame_equal(before[place], after[place], check_dtype=False)
 
 
-def test_files_may_be_absent(tmp_path):
+def test_files_may_be_absent_but_not_all(tmp_path):
+    (tmp_path / "acuracy.csv").write_text(FILES["accuracy.csv"], encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"holds none of accuracy\.csv, per_class\.csv"):
+        read_published(tmp_path, PLACES)
+    (tmp_path / "curves.csv").write_text(FILES["curves.csv"], encoding="utf-8")
     published = read_published(tmp_path, PLACES)
     assert not published.counts
     assert not published.per_class
-    assert not published.curves
+    assert published.curves
 
 
 BAD = [

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -192,15 +193,17 @@ INTERRUPTED = """
 import multiprocessing
 from mmnist.config.loading import load_experiment
 from mmnist.training.cost import measure_costs
-print("ready", flush=True)
+slow = {"one": load_experiment("slow.yaml")}
 try:
-    measure_costs({"one": load_experiment("slow.yaml")}, print)
+    print("ready", flush=True)
+    measure_costs(slow, print)
 except KeyboardInterrupt:
     print("interrupted", multiprocessing.active_children(), flush=True)
 """
 
 
-def test_ctrl_c_ends_it_at_once_without_a_traceback(tmp_path):
+@pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 1.0])
+def test_ctrl_c_ends_it_at_once_without_a_traceback(tmp_path, moment):
     (tmp_path / "slow.yaml").write_text(
         "model: {architecture: resnet, size: 152}\ncompute: {device: cpu}\n", encoding="utf-8"
     )
@@ -213,8 +216,12 @@ def test_ctrl_c_ends_it_at_once_without_a_traceback(tmp_path):
         start_new_session=True,
     )
     assert process.stdout.readline() == "ready\n"
-    time.sleep(1)  # the worker imports torch
+    time.sleep(moment)  # while the worker is started, while it imports torch
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all
-    output, errors = process.communicate(timeout=60)
+    try:
+        output, errors = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert output == "interrupted []\n"
     assert errors == ""

@@ -59,10 +59,14 @@ def report(
     training is reported as far as it is. With --study: the page of `mmnist reproduce`, made anew
     from the runs that are finished.
     """
+    from mmnist.errors import InputError
+
     if study is not None:
         _report_study(study, runs, output, root)
+    elif runs:
+        _report_runs(runs, format, output, root)
     else:
-        _report_runs(runs or [], format, output, root)
+        raise InputError("Missing argument 'RUN...': name runs, such as quickstart, or a --study")
 
 
 def _report_study(study: str, runs: list[str] | None, output: Path | None, root: Path) -> None:

@@ -63,7 +63,7 @@ def reproduce(
     """
     import time
 
-    from mmnist.errors import OutOfTime, RunError
+    from mmnist.errors import InputError, OutOfTime, RunError
     from mmnist.runs import Run
     from mmnist.study.loading import load_study, save_study
     from mmnist.study.plan import (
@@ -83,6 +83,11 @@ def reproduce(
         *overrides,
         *([] if device is None else [f"compute.device={device}"]),
     ]
+    if file == PAPER and not file.exists():
+        raise InputError(
+            f"there is no {file} here: run this in the folder of a checkout of mmnist, where the "
+            "paper's experiments and their published numbers lie, or name a study with --file"
+        )
     loaded = load_study(file, changes)
     folder = runs / folder_name(loaded)
     planned = plan_runs(loaded, folder, seeds=seeds, only=only)

@@ -210,7 +210,7 @@ class _Converter:
         if not isinstance(node, yaml.ScalarNode):
             cause = f"{_kind(node)} cannot be a key: keys are words"
         elif node.tag != _STR_TAG:
-            cause = f"{node.value!r} cannot be a key: keys are words"
+            cause = f"{node.value!r} cannot be a key: keys are words; put quotes around it"
         elif node.value == "<<":
             cause = "merge keys (<<) are not supported; use `extends`, or repeat the keys"
         else:

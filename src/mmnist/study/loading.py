@@ -200,6 +200,7 @@ def _problem(detail: Any, root: Located) -> Problem:
 _CAUSES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
+    "model_type": "wanted a mapping (a variant: the path of its configuration, or a mapping)",
     "union_tag_not_found": "`kind` is missing: better, ranking, diminishing, overfits_less, "
     "accuracy or cost",
     "string_pattern_mismatch": "wanted letters, digits, `.`, `_` and `-`, the first one a letter "

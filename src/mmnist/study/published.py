@@ -12,6 +12,9 @@ from mmnist.evaluation.metrics import CLASSES
 from mmnist.files import replacing
 from mmnist.study.schema import Place
 
+#: The files that a folder of published numbers may hold.
+FILES = ("accuracy.csv", "per_class.csv", "curves.csv")
+
 #: Columns beside `experiment` and `variant`.
 _ACCURACY = ("best_valid_accuracy", "valid_images", "correct")
 _PER_CLASS = ("digit", "precision", "recall", "f1")
@@ -67,17 +70,21 @@ class Published:
 
 
 def read_published(folder: Path, places: Sequence[Place]) -> Published:
-    """Read accuracy.csv, per_class.csv and curves.csv, each of which may be absent.
+    """Read accuracy.csv, per_class.csv and curves.csv, of which two may be absent.
 
     Args:
         folder: where they lie.
         places: the experiments and variants that numbers can belong to.
 
     Raises:
-        ConfigError: a file is damaged, a number is none or out of range, or it belongs to a
-            variant or digit that is not there; one line for each problem, with file and line.
+        ConfigError: there is no such file, one is damaged, a number is none or out of range, or it
+            belongs to a variant or digit that is not there; one line for each problem, with file
+            and line.
     """
     problems: list[Problem] = []
+    if not any((folder / name).exists() for name in FILES):
+        cause = f"holds none of {', '.join(FILES)}"
+        raise ConfigError([Problem(Origin(str(folder)), (), cause)])
     accuracy = _read(folder / "accuracy.csv", _ACCURACY, places, _check_accuracy, problems)
     per_class = _read(folder / "per_class.csv", _PER_CLASS, places, _check_class, problems)
     curves = _read(folder / "curves.csv", _CURVES, places, _check_epoch, problems)

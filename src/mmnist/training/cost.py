@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -224,12 +225,15 @@ def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Conne
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure_each, args=(experiments, sender))
     try:
-        # The worker inherits that Ctrl-C is ignored; so it cannot meet it while it still imports.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # The worker inherits that Ctrl-C is blocked; so it cannot meet it while it still imports.
+        # Here one that comes meanwhile waits, and is not lost. (To start the tracker, which
+        # spawning does if need be, would lift the block.)
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process.start()
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         sender.close()
         yield process, receiver
     finally:

@@ -144,7 +144,7 @@ SMALL = {
         (STUDY, {"accuracies": {"large": 0.9}, "published": None, "seeds": 2}),
         (STUDY, {"accuracies": {"small": 1.0}, "seeds": 1, "costs": {}}),
         (STUDY, {"about": {"data": {"fingerprint": "1" * 64}}, "seeds": 1}),
-        (STUDY, {"unfinished": "never", "published": {}}),
+        (STUDY, {"unfinished": "never", "published": None}),
     ],
     ids=["own", "two seeds", "all right", "unknown machine", "unfinished"],
 )
