@@ -1,9 +1,11 @@
 """What many tests share: an easy data set, a tiny experiment on it, the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,10 @@ import pytest
 
 # Tests run beside other processes: torch's threads would wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn.
+with suppress(ValueError):  # not in the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TRAIN, TEST = 400, 60
 

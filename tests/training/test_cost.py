@@ -202,7 +202,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 1.0])
+@pytest.mark.parametrize("moment", [0.03, 1.0])
 def test_ctrl_c_ends_it_at_once_without_a_traceback(tmp_path, moment):
     (tmp_path / "slow.yaml").write_text(
         "model: {architecture: resnet, size: 152}\ncompute: {device: cpu}\n", encoding="utf-8"
