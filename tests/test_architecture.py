@@ -10,10 +10,11 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mmnist"
 
 #: Each room with the rooms below that it may stand on.
-BASE = {"errors", "files", "terminal", "machine"}
+BASE = {"errors", "files", "terminal", "machine", "processes"}
 FLOORS: dict[str, set[str]] = {
     "errors": set(),
     "machine": set(),
+    "processes": set(),
     "terminal": set(),
     "files": {"errors"},
     "config": BASE,

@@ -210,7 +210,7 @@ def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
     """
     found: dict[Path, Run] = {}
     for argument in arguments:
-        runs = _runs_in(Path(argument)) or _runs_in(root / argument)
+        runs = runs_in(Path(argument)) or runs_in(root / argument)
         if not runs:
             raise InputError(f"{argument}: no run here; {_available(root)}")
         for run in runs:
@@ -218,7 +218,8 @@ def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
     return list(found.values())
 
 
-def _runs_in(folder: Path) -> list[Run]:
+def runs_in(folder: Path) -> list[Run]:
+    """The runs in a folder: the one that it is, or its seeds in order."""
     if Run(folder).exists:
         return [Run(folder)]
     seeds = [path for path in folder.glob("seed-*") if path.name[5:].isdigit()]

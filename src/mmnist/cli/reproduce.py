@@ -95,13 +95,12 @@ def reproduce(
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
 
-    from mmnist.training.reproduce import check_runs, measure_missing, run_all
+    from mmnist.training.reproduce import measure_missing, run_all
 
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
     check_saved(loaded, folder)
-    check_runs(planned)
     save_study(loaded, folder / STUDY_FILES)
     costs = measure_missing(configs, folder, deadline=deadline, say=say)
     _show_plan(planned, costs, images)

@@ -2,10 +2,7 @@
 
 import contextlib
 import multiprocessing
-import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +25,7 @@ from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, GlyphPool, LabelMode, Par
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
+from mmnist.processes import end_with_parent, interrupts_held_back
 
 GENERATOR_VERSION = 1
 """Raised whenever the same seed would no longer give the same bytes."""
@@ -198,10 +196,10 @@ def _pool(workers: int) -> Iterator[Run]:
         return
     # Spawned, not forked: the caller may have threads, and forking those can deadlock.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
 
     def run(function: Callable[[Job, T], R], job: Job, items: Iterable[T]) -> Iterator[R]:
-        with _interrupts_held_back():
+        with interrupts_held_back():
             futures = [executor.submit(function, job, item) for item in items]
         return (future.result() for future in as_completed(futures))
 
@@ -213,30 +211,3 @@ def _pool(workers: int) -> Iterator[Run]:
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back for a moment: no process is started by half. Those started
-    meanwhile never see Ctrl-C: this one alone decides when they end."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """In a worker: end when the parent does, even if it was killed."""
-    if hasattr(signal, "pthread_sigmask"):
-        # The executor ends the other workers by SIGTERM when one has died.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

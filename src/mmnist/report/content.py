@@ -6,6 +6,7 @@ from functools import cached_property
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
+from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
@@ -14,6 +15,8 @@ from mmnist.runs import Run
 
 #: Stands beside the support of a class that is too small to judge.
 MARK = "†"
+#: Keys that do not change what is tested.
+_BESIDE = {"name", "seed", "compute"}
 SMALL_NOTE = f"too small to judge: fewer than {SMALL_CLASS} validation images"
 
 
@@ -111,7 +114,7 @@ class Report:
                 f"mean nothing: {_describe_images(self.entries)}"
             )
         for name, entries in _by_name(self.entries).items():
-            keys = _differing_keys([entry.run.experiment for entry in entries])
+            keys = differing_keys([entry.run.experiment for entry in entries], _BESIDE)
             if keys:
                 warnings.append(
                     f"the runs of {name} differ in more than the seed: {', '.join(keys)}"
@@ -184,29 +187,3 @@ def _describe_images(entries: Iterable[Entry]) -> str:
         f"(data set {fingerprint[:8]}, split {split})"
         for (fingerprint, split, _, origin), group in groups.items()
     )
-
-
-def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
-    """Keys in which the experiments differ, beside those that do not change what is tested."""
-    first, *others = (
-        _flat(experiment.model_dump(exclude={"name", "seed", "compute"}))
-        for experiment in experiments
-    )
-    return sorted(
-        {
-            key
-            for other in others
-            for key in first.keys() | other.keys()
-            if first.get(key) != other.get(key)
-        }
-    )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

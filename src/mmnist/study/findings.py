@@ -65,9 +65,8 @@ class Finding:
     """What stands in place of tests, or beside them."""
 
 
-def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n: int = 0) -> Test:
+def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n: int) -> Test:
     """The exact test of a count against the claim's threshold, with Wilson's interval."""
-    n = n or len(variant.index)
     sign = 1 if claim.side == "above" else -1
     ends = (sign * (end - claim.threshold) for end in wilson_interval(correct, n))
     low, high = sorted(ends)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import ValidationError
 
+from mmnist.config.difference import differing_keys
 from mmnist.config.layers import read_document
 from mmnist.config.loading import dump_experiment, load_experiment
 from mmnist.config.origin import ConfigError, Located, Origin, Problem
@@ -107,11 +108,8 @@ def _changed(loaded: LoadedStudy, folder: Path) -> list[str]:
     changed = []
     for config in loaded.configs.values():
         saved = folder / f"{config.name}.yaml"
-        if saved.is_file():
-            before, now = (
-                each.model_dump(exclude={"seed"}) for each in (load_experiment(saved), config)
-            )
-            changed += [config.name] if before != now else []
+        if saved.is_file() and differing_keys([load_experiment(saved), config], {"seed"}):
+            changed.append(config.name)
     return changed
 
 
@@ -151,9 +149,8 @@ def _shared(config: Experiment, earlier: Any) -> tuple[Experiment, bool]:
     """The first of the earlier configurations with the same content, or `config`; and whether one
     of other content has the same name.
     """
-    content = config.model_dump(exclude={"name"})
     for other in earlier:
-        if other.model_dump(exclude={"name"}) == content:
+        if not differing_keys([other, config], {"name"}):
             return other, False
     return config, any(other.name == config.name for other in earlier)
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.data.splits import split_indices
 from mmnist.data.store import open_store
 from mmnist.errors import InputError
-from mmnist.runs import Run, run_of
+from mmnist.runs import Run, run_of, runs_in
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.schema import Place
 
@@ -142,26 +143,30 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
     Experiments may be added, and words may change; a configuration that has runs may not.
 
     Raises:
-        InputError: a configuration was changed since it was run, or the folder is another study's.
+        InputError: a configuration was changed since it was run, a run has lost its own, or the
+            folder is another study's.
     """
     configs = {config.name: config for config in loaded.configs.values()}
-    for path in sorted(folder.glob("*/seed-*")):
-        run = Run(path)
+    for path in sorted(folder.glob("*/seed-*/summary.json")):
+        run = Run(path.parent)
         if not run.exists:
-            continue
-        if path.parent.name not in configs:
             raise InputError(
-                f"{folder} holds runs of {path.parent.name}, which this study does not have; give "
-                "the study another `name`, or move the folder away"
+                f"{run.path} holds a run without its {run.config_file.name}: bring the file back, "
+                "or delete the folder to run it again"
             )
-        refuse_changed_config(run, configs[path.parent.name])
+    for inside in sorted(folder.glob("*")):
+        for run in runs_in(inside):
+            if inside.name not in configs:
+                raise InputError(
+                    f"{folder} holds runs of {inside.name}, which this study does not have; give "
+                    "the study another `name`, or move the folder away"
+                )
+            refuse_changed_config(run, configs[inside.name])
 
 
 def refuse_changed_config(run: Run, config: Experiment) -> None:
     """Raise InputError unless the run is one of this configuration, whatever its seed."""
-    beside = {"seed", "compute"}
-    before, now = run.experiment.model_dump(exclude=beside), config.model_dump(exclude=beside)
-    changed = [key for key in now if before[key] != now[key]]
+    changed = differing_keys([run.experiment, config], {"seed", "compute"})
     if changed:
         raise InputError(
             f"{run.path} was made with another configuration of {config.name}; different: "

@@ -5,12 +5,12 @@ from functools import partial
 from math import nan
 
 import numpy as np
-import pandas as pd
+from scipy.stats import norm
 
 from mmnist.evaluation.compare import mcnemar_range
 from mmnist.study.findings import Finding, Test, Verdict, binomial_test, diminishing_name
 from mmnist.study.published import Counts
-from mmnist.study.results import ComparisonResult, VariantResult
+from mmnist.study.results import ComparisonResult, VariantResult, rise_of_loss
 from mmnist.study.schema import (
     AccuracyClaim,
     Claim,
@@ -65,7 +65,7 @@ def _published_pair(variants: Mapping[str, VariantResult], better: str, worse: s
 def _published_overfitting(claim: OverfitsLessClaim, variants: Mapping[str, VariantResult]) -> str:
     """What the published curves show; a single run cannot be tested."""
     rises = [
-        f"{variant.label} {_rise(variant.published_curves):+.4f}"
+        f"{variant.label} {rise_of_loss(variant.published_curves):+.4f}"
         for variant in (variants[claim.variant], variants[claim.than])
         if variant.published_curves is not None
     ]
@@ -77,19 +77,12 @@ def _published_overfitting(claim: OverfitsLessClaim, variants: Mapping[str, Vari
     )
 
 
-def _rise(curves: pd.DataFrame) -> float:
-    loss = curves["valid_loss"]
-    return float(loss.iloc[-1] - loss.min())
-
-
 def _published_diminishing(steps: Sequence[VariantResult]) -> Test:
     """A z test of the difference of two gains as if errors were independent.
 
     Networks that err on the same images differ less by chance, so this is cautious as long as the
     middle one shares its errors with the others at least as much as they with each other.
     """
-    from scipy.stats import norm
-
     counts: list[Counts] = [step.published for step in steps]  # type: ignore[misc]
     shares = [each.accuracy for each in counts]
     weights = (-1, 2, -1)

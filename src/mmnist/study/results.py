@@ -13,12 +13,18 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.compare import SeedSpread, seed_spread
 from mmnist.evaluation.metrics import Metrics, compute_metrics
-from mmnist.runs import Run
+from mmnist.runs import Run, runs_in
 from mmnist.study.costs import Cost, read_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, refuse_changed_config, refuse_mixed_data
 from mmnist.study.published import Counts
 from mmnist.study.schema import Comparison
+
+
+def rise_of_loss(curves: pd.DataFrame) -> float:
+    """Rise of the validation loss from its lowest to the last epoch."""
+    loss = curves["valid_loss"]
+    return float(loss.iloc[-1] - loss.min())
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,7 @@ class VariantResult:
     @cached_property
     def overfitting(self) -> list[float]:
         """For each seed, the rise of the validation loss from its lowest to the last epoch."""
-        losses = [run.metrics["valid_loss"] for run in self.runs]
-        return [float(loss.iloc[-1] - loss.min()) for loss in losses]
+        return [rise_of_loss(run.metrics) for run in self.runs]
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,7 @@ def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
 
 def _finished(folder: Path, judged_on: str) -> tuple[Run, ...]:
     """The finished runs of one configuration, by seed."""
-    seeds = sorted(
-        (path for path in folder.glob("seed-*") if path.name[5:].isdigit()),
-        key=lambda path: int(path.name[5:]),
-    )
-    runs = [Run(path) for path in seeds]
-    runs = [run for run in runs if run.exists and run.finished]
+    runs = [run for run in runs_in(folder) if run.finished]
     return tuple(run for run in runs if judged_on == "validation" or run.has_predictions("test"))
 
 

@@ -158,7 +158,8 @@ def _own_overfitting(variant: VariantResult, than: VariantResult) -> Test:
 
 
 def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
-    exact = binomial_test(claim, variant, round(float(variant.right.mean()) * len(variant.index)))
+    n = len(variant.index)
+    exact = binomial_test(claim, variant, round(float(variant.right.mean()) * n), n)
     if len(variant.runs) == 1:
         return exact
     sign = 1 if claim.side == "above" else -1

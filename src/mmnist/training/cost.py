@@ -5,14 +5,11 @@ data set is needed. Pretrained weights are not loaded, and all layers train from
 """
 
 import multiprocessing
-import os
 import signal
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -30,6 +27,7 @@ from mmnist.models.factory import FAMILIES, build_model, count_parameters
 from mmnist.pipeline.batches import make_dataloaders
 from mmnist.pipeline.device import Hardware, choose_hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
+from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
 from mmnist.training.environment import peak_memory_mib, reset_peak_memory
 from mmnist.training.learner import make_learner
@@ -225,37 +223,25 @@ def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Conne
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure_each, args=(experiments, sender))
     try:
-        # The worker inherits that Ctrl-C is blocked; so it cannot meet it while it still imports.
-        # Here one that comes meanwhile waits, and is not lost. (To start the tracker, which
-        # spawning does if need be, would lift the block.)
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with interrupts_held_back():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         sender.close()
         yield process, receiver
     finally:
         if process.is_alive():
-            process.terminate()
+            process.kill()  # at once, even while it imports; there is nothing that it could save
             process.join()
         receiver.close()
 
 
 def _measure_each(experiments: list[Experiment], sender: Connection) -> None:
     """In the worker: send a cost, or the error in its place, for each experiment."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     for experiment in experiments:
         try:
             sender.send(measure_cost(experiment))
         except MmnistError as error:
             sender.send(error)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _receive(name: str, process: SpawnProcess, receiver: Connection) -> Cost:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
-from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
+from mmnist.errors import Interrupted, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, write_costs
@@ -54,7 +54,8 @@ def run_all(
         Interrupted: the user, or the deadline, stopped the work; everything is saved.
     """
     outcome = Outcome()
-    check_runs(planned)
+    for each in planned:  # all of them, before the first one takes its hours
+        check_run(each.run, each.config, resume=True, overwrite=False)
     for number, each in enumerate(planned, start=1):
         title = f"{each.config.name}/seed-{each.config.seed}"
         with _held(each.run) as mine:
@@ -79,22 +80,6 @@ def run_all(
                 continue
             _predict_test(loaded, each, say)
     return outcome
-
-
-def check_runs(planned: Sequence[PlannedRun]) -> None:
-    """Look at all runs, before the first one takes its hours.
-
-    Raises:
-        InputError: a run folder holds another experiment, or one without its configuration.
-    """
-    for each in planned:
-        summary = each.run.path / "summary.json"
-        if summary.is_file() and not each.run.exists:
-            raise InputError(
-                f"{each.run.path} holds a run without its {each.run.config_file.name}: bring the "
-                "file back, or delete the folder to run it again"
-            )
-        check_run(each.run, each.config, resume=True, overwrite=False)
 
 
 def measure_missing(

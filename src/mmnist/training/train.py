@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from fastai.learner import Learner
 
+from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
@@ -163,9 +164,7 @@ def _check_same_data(run: Run, store: Store) -> None:
 
 def _check_same_experiment(run: Run, experiment: Experiment) -> None:
     """A run may go on on another device or with other workers, but as the same experiment."""
-    before = run.experiment.model_dump(exclude={"compute"})
-    now = experiment.model_dump(exclude={"compute"})
-    changed = [key for key in now if before[key] != now[key]]
+    changed = differing_keys([run.experiment, experiment], {"compute"})
     if changed:
         raise InputError(
             f"{run.path} was begun with another configuration; different: {', '.join(changed)}. "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mmnist.errors import InputError
-from mmnist.runs import Run
+from mmnist.runs import runs_in
 from mmnist.study.plan import STUDY_FILES
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 from mmnist.study.verdicts import Judgement, judge
@@ -65,7 +65,8 @@ def build_content(result: StudyResult) -> StudyContent:
         InputError: no run is finished, and there are no published numbers to judge either.
     """
     if not result.runs and not result.loaded.published.counts:
-        if any(Run(path).finished for path in result.folder.glob("*/seed-*")):
+        names = {config.name for config in result.loaded.configs.values()}
+        if any(run.finished for name in names for run in runs_in(result.folder / name)):
             raise InputError(
                 f"the runs of {result.loaded.study.name} in {result.folder} are finished, but "
                 "judged on test images, and those of this data set have no labels: there is "

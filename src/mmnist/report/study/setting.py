@@ -6,7 +6,7 @@ from pathlib import PurePath
 from mmnist.config.schema import Experiment
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count, joined
-from mmnist.runs import Run
+from mmnist.runs import Run, runs_in
 from mmnist.study.results import StudyResult
 
 
@@ -36,10 +36,10 @@ def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
     configs = {config.name: config for config in result.loaded.configs.values()}
     missing = []
     for name, config in configs.items():
-        runs = [Run(path) for path in sorted((result.folder / name).glob("seed-*"))]
-        begun = [run for run in runs if run.exists and not run.finished]
+        runs = runs_in(result.folder / name)
+        begun = [run for run in runs if not run.finished]
         missing += [(f"{run.title} ({joined(places[name])})", _progress(run)) for run in begun]
-        if not begun and not any(run.exists for run in runs):
+        if not runs:
             missing.append((f"{config.name} ({joined(places[name])})", "not run"))
     return missing + _not_predicted(result)
 
@@ -55,8 +55,7 @@ def _not_predicted(result: StudyResult) -> list[tuple[str, str]]:
 
 
 def _trained(result: StudyResult, config: Experiment) -> bool:
-    paths = (result.folder / config.name).glob("seed-*")
-    return any(run.exists and run.finished for run in map(Run, paths))
+    return any(run.finished for run in runs_in(result.folder / config.name))
 
 
 def _progress(run: Run) -> str:

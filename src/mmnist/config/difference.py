@@ -1,0 +1,34 @@
+"""In which keys experiments differ."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmnist.config.schema import Experiment
+
+
+def differing_keys(experiments: Sequence[Experiment], beside: set[str]) -> list[str]:
+    """Dotted keys that have not the same value in all experiments, in alphabetical order.
+
+    Args:
+        experiments: at least one.
+        beside: keys of the top level that are not looked at.
+    """
+    first, *others = (_flat(experiment.model_dump(exclude=beside)) for experiment in experiments)
+    return sorted(
+        {
+            key
+            for other in others
+            for key in first.keys() | other.keys()
+            if first.get(key) != other.get(key)
+        }
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
