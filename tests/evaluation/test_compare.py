@@ -16,6 +16,7 @@ from mmnist.evaluation.compare import (
     mcnemar_exact,
     mcnemar_range,
     paired_bootstrap,
+    quotient_interval,
     seed_spread,
     welch,
 )
@@ -44,6 +45,31 @@ def _one_right_each(shares, n):
 
 
 # Several seeds
+
+
+def test_quotients_have_the_t_interval_of_scipys_test_of_their_logarithms():
+    above, below = [4.0, 4.4, 3.9, 5.0], [1.0, 1.1, 1.0, 1.0]
+    mean, (low, high) = quotient_interval(above, below)
+    logs = np.log(np.array(above) / below)
+    expected = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+    assert mean == pytest.approx(stats.gmean(np.array(above) / below))
+    assert (np.log(low), np.log(high)) == pytest.approx(tuple(expected))
+    inverse, (least, most) = quotient_interval(below, above)
+    assert (1 / inverse, 1 / most, 1 / least) == pytest.approx((mean, low, high))
+
+
+def test_equal_quotients_have_an_interval_of_no_width_and_one_has_none():
+    mean, ends = quotient_interval([2, 4], [1, 2])
+    assert (mean, *ends) == pytest.approx((2, 2, 2))
+    mean, ends = quotient_interval([3], [2])
+    assert mean == pytest.approx(1.5)
+    assert np.isnan(ends).all()
+
+
+@pytest.mark.parametrize(("above", "below"), [([], []), ([1], [1, 2]), ([1, 0], [1, 1])])
+def test_quotients_need_pairs_of_numbers_above_zero(above, below):
+    with pytest.raises(ValueError, match=r"above 0 on each side|numbers"):
+        quotient_interval(above, below)
 
 
 def test_seed_spread_is_the_textbook_t_interval():

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from mmnist.errors import InputError
-from mmnist.study.costs import Cost, read_costs, write_costs
+from mmnist.study.costs import Cost, read_costs, typical_cost, write_costs
 
 COST = Cost(
     parameters=11_181_642,
@@ -26,8 +26,17 @@ def test_estimate_of_a_run():
     assert COST.seconds(epochs=3, train_images=1000, valid_images=400) == pytest.approx(3 * 22)
 
 
+def test_a_typical_cost_has_the_medians():
+    costs = [
+        replace(COST, train_images_per_second=rate, peak_memory_mib=memory)
+        for rate, memory in ((50.0, 300.0), (10.0, 100.0), (60.0, 200.0))
+    ]
+    assert typical_cost(costs) == replace(COST, peak_memory_mib=200.0)
+    assert typical_cost(costs[:1]) == costs[0]
+
+
 def test_costs_come_back_as_they_were(tmp_path):
-    costs = {"b": COST, "größe/ResNet18": replace(COST, train_images_per_second=0.123456789)}
+    costs = {"b": [COST], "größe/ResNet18": [COST, replace(COST, peak_memory_mib=0.123456789)]}
     write_costs(tmp_path / "new" / "costs.json", costs)
     again = read_costs(tmp_path / "new" / "costs.json")
     assert again == costs
@@ -42,20 +51,22 @@ def test_no_file_is_no_costs(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"macs": None}, r"r18\.macs"),
-        ({"parameters": "many"}, r"r18\.parameters"),
-        ({"train_images_per_second": 0.0}, r"r18\.train_images_per_second.*greater than 0"),
-        ({"peak_memory_mib": -1.0}, r"r18\.peak_memory_mib"),
+        ({"macs": None}, r"r18\.0\.macs"),
+        ({"parameters": "many"}, r"r18\.0\.parameters"),
+        ({"train_images_per_second": 0.0}, r"r18\.0\.train_images_per_second.*greater than 0"),
+        ({"peak_memory_mib": -1.0}, r"r18\.0\.peak_memory_mib"),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path, changes, message):
     values = {key: value for key, value in {**asdict(COST), **changes}.items() if value is not None}
-    (tmp_path / "costs.json").write_text(json.dumps({"r18": values}), encoding="utf-8")
+    (tmp_path / "costs.json").write_text(json.dumps({"r18": [values]}), encoding="utf-8")
     with pytest.raises(InputError, match=rf"costs\.json is damaged: {message}.*delete it"):
         read_costs(tmp_path / "costs.json")
 
 
-@pytest.mark.parametrize("content", [b"", b'{"r18": {', b"[1, 2]", b"\xff\xfe", b'{"r18": 3}'])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"r18": {', b"[1, 2]", b"\xff\xfe", b'{"r18": 3}', b'{"r18": []}']
+)
 def test_a_damaged_file_is_refused(tmp_path, content):
     (tmp_path / "costs.json").write_bytes(content)
     with pytest.raises(InputError, match=r"costs\.json is damaged: .*delete it"):

@@ -6,7 +6,16 @@ from mmnist.errors import InputError
 from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, write_costs
 from mmnist.study.loading import load_study, save_study
-from mmnist.study.plan import check_data, check_saved, folder_name, images_of, plan_runs
+from mmnist.study.plan import (
+    COST_ROUNDS,
+    check_data,
+    check_saved,
+    folder_name,
+    images_of,
+    plan_runs,
+    rounds_of,
+)
+from mmnist.study.schema import Comparison
 
 
 def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
@@ -23,6 +32,26 @@ def test_one_experiment_keeps_the_names_of_shared_runs(study_file, tmp_path):
     (only,) = plan_runs(load_study(study_file()), tmp_path, only=["again"])
     assert only.config.name == "small"
     assert ("resize", "small") in only.places
+
+
+def test_costs_that_a_claim_is_about_are_measured_again_and_again(study_file, tmp_path):
+    loaded = load_study(study_file())
+    planned = plan_runs(loaded, tmp_path, seeds=2)
+    assert rounds_of(loaded, planned) == {"small": 1, "large": 1}
+    comparison = loaded.study.experiments["resize"].model_dump()
+    variants = iter(comparison["variants"])
+    comparison["claims"] = [
+        {
+            "claim": "as fast",
+            "kind": "cost",
+            "measure": "time",
+            "factor": 1,
+            "variant": next(variants),
+            "over": next(variants),
+        }
+    ]
+    loaded.study.experiments["resize"] = Comparison.model_validate(comparison)
+    assert rounds_of(loaded, planned) == {"small": COST_ROUNDS, "large": COST_ROUNDS}
 
 
 def test_an_unknown_experiment_is_refused(study_file, tmp_path):
@@ -116,7 +145,7 @@ def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_pat
 def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
     save_study(load_study(study_file()), tmp_path / "saved")
-    write_costs(tmp_path / "saved" / "costs.json", {"small": cost, "large": cost})
+    write_costs(tmp_path / "saved" / "costs.json", {"small": [cost], "large": [cost]})
     save_study(load_study(study_file(), ["seed=5"]), tmp_path / "saved")
     assert len(read_costs(tmp_path / "saved" / "costs.json")) == 2
     path = study_file()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,9 +77,11 @@ def test_variants_without_runs_are_there_but_empty(loaded, finish, tmp_path):
 
 def test_costs_go_to_their_variants(loaded, tmp_path):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
-    write_costs(tmp_path / "runs" / "study" / "costs.json", {"small": cost})
+    measured = [cost, replace(cost, train_images_per_second=30.0)]
+    write_costs(tmp_path / "runs" / "study" / "costs.json", {"small": measured})
     resize, again = read_results(loaded, tmp_path / "runs").comparisons
-    assert resize.variants["small"].cost == again.variants["only"].cost == cost
+    typical = replace(cost, train_images_per_second=20.0)
+    assert resize.variants["small"].cost == again.variants["only"].cost == typical
     assert resize.variants["large"].cost is None
 
 

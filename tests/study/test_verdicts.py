@@ -27,11 +27,11 @@ class Curve:
         self.metrics = pd.DataFrame({"valid_loss": losses})
 
 
-def cost(speed, memory=100.0, batch_size=32):
-    return Cost(1, 1, speed, speed, memory, batch_size, "CPU", "fp32", 1)
+def cost(speed, memory=100.0, batch_size=32, device="CPU"):
+    return Cost(1, 1, speed, speed, memory, batch_size, device, "fp32", 1)
 
 
-def variant(name, right=None, counts=None, losses=(), cost=None):
+def variant(name, right=None, counts=None, losses=(), costs=()):
     """`right`: bool [S, N], or a number of right answers that all stand first."""
     if isinstance(right, int):
         right = (np.arange(N) < right)[None]
@@ -49,7 +49,7 @@ def variant(name, right=None, counts=None, losses=(), cost=None):
         published=Counts(*counts) if counts else None,
         published_per_class=None,
         published_curves=None,
-        cost=cost,
+        costs=tuple(costs),
     )
 
 
@@ -157,24 +157,60 @@ def test_overfitting_needs_seeds():
     assert back[0].own.verdict == Verdict.FAILS
 
 
+FOUR_TIMES = {"kind": "cost", "variant": "a", "over": "b", "measure": "time", "factor": 4}
+
+
 @pytest.mark.parametrize(
-    ("speed", "verdict"), [(25, Verdict.HOLDS), (30, Verdict.HOLDS), (50, Verdict.FAILS)]
+    ("speeds", "verdict"),
+    [
+        ([25, 26, 24, 25], Verdict.HOLDS),
+        ([30, 31, 30, 30], Verdict.HOLDS),  # 3.3 times, within 25 %
+        ([50, 51, 49, 50], Verdict.FAILS),  # twice
+        ([12, 13, 12, 12], Verdict.FAILS),  # eight times
+        ([33, 36, 32, 34], Verdict.UNKNOWN),  # about 3: the interval has the edge in it
+        ([25, 50, 14, 25], Verdict.UNKNOWN),  # four times, but it wanders
+        ([25], Verdict.UNKNOWN),
+    ],
 )
-def test_a_cost_is_held_against_the_measured_quotient(speed, verdict):
-    claim = {"kind": "cost", "variant": "a", "over": "b", "measure": "time", "factor": 4}
-    a, b = variant("a", cost=cost(speed)), variant("b", cost=cost(100))
-    (judgement,) = judged([claim], a, b)
+def test_a_cost_is_held_against_the_quotients_of_all_rounds(speeds, verdict):
+    a = variant("a", costs=[cost(speed) for speed in speeds])
+    b = variant("b", costs=[cost(100)] * len(speeds))
+    (judgement,) = judged([FOUR_TIMES], a, b)
     assert judgement.own.verdict == verdict
-    assert f"{100 / speed:.2f} times" in judgement.own.remark
-    assert judged([claim], a, variant("b"))[0].own.remark == "not measured"
+    remark = judgement.own.remark
+    assert ("once" in remark) if len(speeds) == 1 else (f"{len(speeds)} rounds" in remark)
 
 
-def test_memory_is_not_compared_between_batch_sizes():
-    claim = {"kind": "cost", "variant": "a", "over": "b", "measure": "memory", "factor": 2}
-    a = variant("a", cost=cost(1, 200))
-    assert judged([claim], a, variant("b", cost=cost(1, 100)))[0].own.verdict == Verdict.HOLDS
-    other = judged([claim], a, variant("b", cost=cost(1, 100, batch_size=64)))
-    assert other[0].own.verdict == Verdict.UNKNOWN
+def test_what_slows_both_in_a_round_does_not_count():
+    slow = [1, 0.5, 0.25, 2]  # the machine, round by round
+    a = variant("a", costs=[cost(25 * factor) for factor in slow])
+    b = variant("b", costs=[cost(100 * factor) for factor in slow])
+    (judgement,) = judged([FOUR_TIMES], a, b)
+    assert judgement.own.verdict == Verdict.HOLDS
+    assert "4.00 times (4.00 to 4.00" in judgement.own.remark
+
+
+@pytest.mark.parametrize(
+    ("measure", "of_a", "reason"),
+    [
+        ("time", [], "not measured"),
+        ("time", [cost(1, device="H200")], "measured on different devices"),
+        ("memory", [cost(1, batch_size=64)], "measured with different batch sizes"),
+        ("memory", [cost(1, 0.0)], "too little memory to be measured"),
+    ],
+)
+def test_costs_that_cannot_be_compared(measure, of_a, reason):
+    claim = {**FOUR_TIMES, "measure": measure}
+    (judgement,) = judged([claim], variant("a", costs=of_a), variant("b", costs=[cost(1)]))
+    assert judgement.own.verdict == Verdict.UNKNOWN
+    assert judgement.own.remark == reason
+
+
+def test_memory_is_held_against_its_quotient():
+    claim = {**FOUR_TIMES, "measure": "memory", "factor": 2}
+    a = variant("a", costs=[cost(1, 200), cost(1, 210)])
+    b = variant("b", costs=[cost(9, 100), cost(9, 105)])
+    assert judged([claim], a, b)[0].own.verdict == Verdict.HOLDS
 
 
 def test_variants_that_were_not_run_are_named():

@@ -151,12 +151,22 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "measure_costs", measure)
     configs = {name: config for (_, name), config in loaded.configs.items()}
     said = []
-    costs = reproduce.measure_missing(configs, tmp_path, say=said.append)
-    assert costs == {"plain": cost}
+
+    def measure_to(plain, slow, **options):
+        rounds = {"plain": plain, "slow": slow}
+        return reproduce.measure_missing(
+            configs, tmp_path, rounds=rounds, say=said.append, **options
+        )
+
+    costs = measure_to(1, 1)
+    assert costs == {"plain": [cost]}
     assert any("slow: does not fit" in line for line in said)
-    reproduce.measure_missing({"plain": configs["plain"]}, tmp_path, say=said.append)
+    assert measure_to(1, 0) == costs
     assert measured == ["plain", "slow"]
+    costs = measure_to(3, 2)
+    assert measured[2:] == ["slow", "plain", "plain"], "what does not fit is tried once a call"
+    assert costs == {"plain": [cost] * 3}
     assert read_costs(tmp_path / "study" / "costs.json") == costs
     shutil.rmtree(tmp_path / "study")
     with pytest.raises(OutOfTime):
-        reproduce.measure_missing(configs, tmp_path, deadline=time.monotonic(), say=said.append)
+        measure_to(1, 1, deadline=time.monotonic())

@@ -73,6 +73,7 @@ def reproduce(
         folder_name,
         images_of,
         plan_runs,
+        rounds_of,
     )
     from mmnist.terminal import console
 
@@ -102,10 +103,14 @@ def reproduce(
 
     check_saved(loaded, folder)
     save_study(loaded, folder / STUDY_FILES)
-    costs = measure_missing(configs, folder, deadline=deadline, say=say)
-    _show_plan(planned, costs, images)
+
+    def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
+        return measure_missing(configs, folder, rounds=rounds, deadline=deadline, say=say)
+
+    _show_plan(planned, measure(dict.fromkeys(configs, 1)), images)
     if dry_run:
         return
+    measure(rounds_of(loaded, planned))
     try:
         outcome = run_all(loaded, planned, deadline=deadline, say=say)
     except OutOfTime:
@@ -136,12 +141,13 @@ def write_page(folder: Path, output: Path | None = None) -> None:
 
 def _show_plan(
     planned: "Sequence[PlannedRun]",
-    costs: "Mapping[str, Cost]",
+    costs: "Mapping[str, Sequence[Cost]]",
     images: Mapping[str, tuple[int, int]],
 ) -> None:
     """The runs with what they will take, from the measured steps."""
     from rich.table import Table
 
+    from mmnist.study.costs import typical_cost
     from mmnist.terminal import console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -152,8 +158,11 @@ def _show_plan(
     total = 0.0
     for each in planned:
         name, config = each.config.name, each.config
-        cost = costs.get(name)
-        seconds = cost.seconds(each.epochs_left, *images[name]) if cost else 0.0
+        seconds = (
+            typical_cost(costs[name]).seconds(each.epochs_left, *images[name])
+            if name in costs
+            else 0.0
+        )
         total += seconds
         table.add_row(
             f"{name}/seed-{config.seed}",

@@ -70,6 +70,26 @@ def seed_spread(accuracies: Sequence[float], confidence: float = 0.95) -> SeedSp
     return SeedSpread(len(values), float(values.mean()), float(values.std(ddof=1)), (low, high))
 
 
+def quotient_interval(
+    above: Sequence[float], below: Sequence[float], confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+    """Geometric mean of the quotients above/below of paired measurements, with a t interval.
+
+    The interval is computed on logarithms, so that a quotient and its inverse are judged alike;
+    (nan, nan) for one pair. Raises ValueError for no pair, different lengths, or a value that is
+    not above 0.
+    """
+    a, b = _numbers(above, "above"), _numbers(below, "below")
+    if len(a) != len(b) or not len(a) or not ((a > 0).all() and (b > 0).all()):
+        raise ValueError("quotients need as many numbers above 0 on each side, at least one")
+    logs = np.log(a) - np.log(b)
+    mean = float(logs.mean())
+    if len(logs) == 1:
+        return float(np.exp(mean)), (np.nan, np.nan)
+    margin = float(stats.sem(logs) * stats.t.ppf((1 + confidence) / 2, len(logs) - 1))
+    return float(np.exp(mean)), (float(np.exp(mean - margin)), float(np.exp(mean + margin)))
+
+
 def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
     """Two-sided p of McNemar's exact test: two networks are right equally often.
 

@@ -1,11 +1,20 @@
 """What variants cost on one machine, and the file that keeps it."""
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
+from typing import Annotated
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 from mmnist.errors import InputError
 from mmnist.files import write_text
@@ -13,7 +22,7 @@ from mmnist.files import write_text
 
 @dataclass(frozen=True)
 class Cost:
-    """What one variant costs on one machine, measured on a few steps.
+    """What one variant costs on one machine: one measurement on a few steps.
 
     See `mmnist.training.cost` for how.
     """
@@ -44,11 +53,19 @@ class Cost:
         return epochs * (train + valid_images / self.valid_images_per_second)
 
 
-_COSTS = TypeAdapter(dict[str, Cost])
+def typical_cost(costs: Sequence[Cost]) -> Cost:
+    """The last of one or more measurements of a variant, with the medians of all of them."""
+    measured = ("train_images_per_second", "valid_images_per_second", "peak_memory_mib")
+    return replace(
+        costs[-1], **{name: median(getattr(cost, name) for cost in costs) for name in measured}
+    )
 
 
-def read_costs(path: Path) -> dict[str, Cost]:
-    """Costs by name, as `write_costs` wrote them; none where there is no such file.
+_COSTS = TypeAdapter(dict[str, Annotated[list[Cost], Field(min_length=1)]])
+
+
+def read_costs(path: Path) -> dict[str, list[Cost]]:
+    """Measurements by name, as `write_costs` wrote them; none where there is no such file.
 
     Raises:
         InputError: the file cannot be read, or is damaged.
@@ -68,13 +85,13 @@ def read_costs(path: Path) -> dict[str, Cost]:
         ) from error
 
 
-def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
-    """Write costs by name as JSON; the file is replaced whole.
+def write_costs(path: Path, costs: Mapping[str, Sequence[Cost]]) -> None:
+    """Write measurements by name as JSON; the file is replaced whole.
 
     Raises:
         RunError: the file cannot be written.
     """
-    content = {name: asdict(cost) for name, cost in costs.items()}
+    content = {name: [asdict(cost) for cost in each] for name, each in costs.items()}
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -87,4 +104,4 @@ def drop_costs(path: Path, stale: Collection[str]) -> None:
     """
     costs = read_costs(path)
     if costs.keys() & set(stale):
-        write_costs(path, {name: cost for name, cost in costs.items() if name not in stale})
+        write_costs(path, {name: each for name, each in costs.items() if name not in stale})

@@ -12,10 +12,13 @@ from mmnist.data.store import open_store
 from mmnist.errors import InputError
 from mmnist.runs import Run, run_of, runs_in
 from mmnist.study.loading import LoadedStudy
-from mmnist.study.schema import Place
+from mmnist.study.schema import CostClaim, Place
 
 #: Folder within a study's folder that holds the study itself and the costs of its variants.
 STUDY_FILES = "study"
+
+#: Measurements of a configuration whose costs a claim is about.
+COST_ROUNDS = 5
 
 #: Keys that have options of their own, and short names in the folder's.
 _SHORT = {"train.epochs": "epochs", "data.split.train_images": "train-images"}
@@ -114,6 +117,20 @@ def plan_runs(
             seeded = config.model_copy(update={"seed": config.seed + offset})
             planned.append(PlannedRun(seeded, run_of(seeded, root), tuple(places[name])))
     return planned
+
+
+def rounds_of(loaded: LoadedStudy, planned: Iterable[PlannedRun]) -> dict[str, int]:
+    """How often the costs of each planned configuration are measured, by its name: again and again
+    where a claim is about them.
+    """
+    claimed = {
+        (experiment, variant)
+        for experiment, comparison in loaded.study.experiments.items()
+        for claim in comparison.claims
+        if isinstance(claim, CostClaim)
+        for variant in claim.names
+    }
+    return {each.config.name: COST_ROUNDS if claimed & set(each.places) else 1 for each in planned}
 
 
 def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:

@@ -1,6 +1,6 @@
 """What the runs of a study came to: for each variant, which images each seed got right."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from mmnist.errors import InputError
 from mmnist.evaluation.compare import SeedSpread, seed_spread
 from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.runs import Run, runs_in
-from mmnist.study.costs import Cost, read_costs
+from mmnist.study.costs import Cost, read_costs, typical_cost
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, refuse_changed_config, refuse_mixed_data
 from mmnist.study.published import Counts
@@ -46,7 +46,13 @@ class VariantResult:
     """Rows by digit; columns precision, recall, f1."""
     published_curves: pd.DataFrame | None
     """A row an epoch (from 0); columns train_accuracy, train_loss, valid_accuracy, valid_loss."""
-    cost: Cost | None
+    costs: tuple[Cost, ...]
+    """What was measured, in the order of the rounds; empty if nothing was."""
+
+    @property
+    def cost(self) -> Cost | None:
+        """What the variant typically costs; None if it was not measured."""
+        return typical_cost(self.costs) if self.costs else None
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -136,7 +142,7 @@ def _variant(
     experiment: str,
     name: str,
     runs: tuple[Run, ...],
-    costs: Mapping[str, Cost],
+    costs: Mapping[str, Sequence[Cost]],
 ) -> VariantResult:
     comparison, config = loaded.study.experiments[experiment], loaded.configs[experiment, name]
     for run in runs:
@@ -158,7 +164,7 @@ def _variant(
         published=loaded.published.counts.get(place),
         published_per_class=loaded.published.per_class.get(place),
         published_curves=loaded.published.curves.get(place),
-        cost=costs.get(config.name),
+        costs=tuple(costs.get(config.name, ())),
     )
 
 

@@ -14,6 +14,7 @@ from mmnist.evaluation.compare import (
     paired_bootstrap,
     welch,
 )
+from mmnist.study.cost_findings import cost_finding
 from mmnist.study.findings import Finding, Test, Verdict, binomial_test, diminishing_name
 from mmnist.study.published_findings import published_finding
 from mmnist.study.results import ComparisonResult, VariantResult
@@ -86,7 +87,7 @@ def _concluded(
 
 def _own(claim: Claim, result: ComparisonResult) -> Finding:
     if isinstance(claim, CostClaim):
-        return _cost(claim, result)
+        return cost_finding(claim, result.variants)
     missing = [result.variants[n].label for n in claim.names if not result.variants[n].runs]
     known = set(claim.names) - {n for n in claim.names if not result.variants[n].runs}
     tests = tuple(_own_tests(claim, result, known))
@@ -168,21 +169,3 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     # Seeds share their images: they cannot tell more of the threshold than so many images can.
     p = max(found.p, exact.p)
     return Test(exact.name, exact.estimate, (low, high), p, _BOOTSTRAP[True])
-
-
-def _cost(claim: CostClaim, result: ComparisonResult) -> Finding:
-    cost, over = (result.variants[name].cost for name in (claim.variant, claim.over))
-    if cost is None or over is None:
-        return Finding(Verdict.UNKNOWN, remark="not measured")
-    if claim.measure == "time":
-        quotient = over.train_images_per_second / cost.train_images_per_second
-    else:
-        if over.batch_size != cost.batch_size:
-            return Finding(Verdict.UNKNOWN, remark="measured with different batch sizes")
-        quotient = cost.peak_memory_mib / over.peak_memory_mib
-    within = abs(quotient / claim.factor - 1) <= claim.tolerance
-    remark = (
-        f"measured: {quotient:.2f} times (claimed {claim.factor:g}, within "
-        f"{100 * claim.tolerance:g} % counts as the same)"
-    )
-    return Finding(Verdict.HOLDS if within else Verdict.FAILS, remark=remark)

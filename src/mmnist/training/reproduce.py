@@ -86,16 +86,20 @@ def measure_missing(
     configs: Mapping[str, Experiment],
     folder: Path,
     *,
+    rounds: Mapping[str, int],
     deadline: float | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Cost]:
+) -> dict[str, list[Cost]]:
     """What each configuration costs here: read from the study's folder, or measured and added.
 
-    One that cannot be measured (too little memory, say) is left out.
+    All are measured once before any is measured a second time, so what slows the machine for a
+    while does not meet one of them only. One that cannot be measured (too little memory, say) is
+    left out.
 
     Args:
         configs: configurations by name.
         folder: the study's folder.
+        rounds: how often each is to have been measured, by name.
         deadline: value of `time.monotonic()` after which no other one is measured.
         say: takes one line of progress.
 
@@ -105,24 +109,28 @@ def measure_missing(
     """
     path = folder / STUDY_FILES / "costs.json"
     costs = read_costs(path)
-    missing = {name: config for name, config in configs.items() if name not in costs}
-    if missing:
-        say(f"measuring {len(missing)} configurations, a few steps each")
+    impossible: set[str] = set()
 
     def done(name: str, cost: Cost) -> None:
-        costs[name] = cost
+        costs.setdefault(name, []).append(cost)
         write_costs(path, costs)
         say(f"  {name}: {cost.train_images_per_second:,.1f} img/s")
         if deadline is not None and time.monotonic() >= deadline:
             raise OutOfTime(_go_on(None))
 
-    while missing := {name: config for name, config in missing.items() if name not in costs}:
-        try:
-            measure_costs(missing, done)
-        except RunError as error:  # of the first one that is still missing: too large, say
-            failed = next(name for name in missing if name not in costs)
-            say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
-            del missing[failed]
+    for number in range(1, max(rounds.values(), default=0) + 1):
+        while missing := {
+            name: configs[name]
+            for name, wanted in rounds.items()
+            if len(costs.get(name, ())) < number <= wanted and name not in impossible
+        }:
+            say(f"measuring {len(missing)} configurations, a few steps each (round {number})")
+            try:
+                measure_costs(missing, done)
+            except RunError as error:  # of the first one that is still missing: too large, say
+                failed = next(name for name in missing if len(costs.get(name, ())) < number)
+                say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
+                impossible.add(failed)
     return costs
 
 

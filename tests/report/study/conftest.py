@@ -58,7 +58,9 @@ def make_study(
     if unfinished is not None:
         write_run(configs[unfinished], folder, 0.5, finished=False, about=about)
     if costs:
-        write_costs(folder / STUDY_FILES / "costs.json", costs)
+        write_costs(
+            folder / STUDY_FILES / "costs.json", {key: [cost] * 2 for key, cost in costs.items()}
+        )
     return read_results(loaded, folder)
 
 

@@ -131,7 +131,7 @@ def _split_key(config: Experiment) -> tuple[Any, ...]:
 def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str]:
     if any("macs_relative" in row for row in rows):
         yield "In brackets: relative to the first variant of the experiment."
-    yield "Measured on a few training steps of each."
+    yield f"Measured on a few training steps of each{_rounds(result)}."
     yield "MACs: of one forward pass of one image."
     yield "One epoch: all training and validation images at the measured rates."
     devices = dict.fromkeys(cost.device for cost in costs_of(result))
@@ -140,6 +140,13 @@ def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str
     else:
         yield "Peak memory: most that torch had allocated on the GPU."
     yield f"Measured on: {'; '.join(devices)}."
+
+
+def _rounds(result: StudyResult) -> str:
+    """How often they were measured, where it was more than once."""
+    variants = [each for comparison in result.comparisons for each in comparison.variants.values()]
+    rounds = sorted({len(variant.costs) for variant in variants if variant.costs})
+    return "" if rounds == [1] else f", medians of {' or '.join(map(str, rounds))} rounds"
 
 
 def _macs(value: int) -> str:
