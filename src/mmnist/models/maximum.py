@@ -1,0 +1,92 @@
+"""The exact distribution of the largest digit that is read anywhere in an image.
+
+A fully convolutional network gives, at every location l, a distribution over {no digit, 0 … 9}.
+Taking locations as independent, the largest digit is at most k with probability
+
+    F(k) = Π_l (P_l(no digit) + Σ_{j ≤ k} P_l(j)),
+
+and F(no digit) = Π_l P_l(no digit). The probability of each outcome is the difference of
+neighbours. All of it is computed from logarithms; numbers that are nearly equal are never
+subtracted.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+NUM_DIGITS = 10
+#: Outcomes at a location, and of an image: no digit, then 0 to 9.
+NUM_OUTCOMES = 1 + NUM_DIGITS
+
+#: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
+_SMALL = -15.0
+
+
+class Reading(NamedTuple):
+    """What a network reads in images."""
+
+    logits: Tensor
+    """float32 [B, 10]: log-probability that the largest digit is 0 … 9, where no digit at all
+    counts as 0: every image of the task has digits. The probabilities sum to 1."""
+    no_digit: Tensor
+    """float32 [B]: log-probability that there is no digit at all (it is part of that of 0)."""
+    present: Tensor
+    """float32 [B, 10]: logit (log-odds) of the digit being there at least once."""
+
+
+def read_maximum(scores: Tensor) -> Reading:
+    """Distribution of the largest digit, and which digits are there, from scores of locations.
+
+    Args:
+        scores: float [B, 11, H, W], unnormalised log-probabilities of no digit and of 0 to 9. They
+            are computed in float32 at least, whatever autocast says.
+
+    Raises:
+        ValueError: another number of outcomes.
+    """
+    if scores.ndim != 4 or scores.shape[1] != NUM_OUTCOMES:
+        raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
+    if scores.dtype in (torch.float16, torch.bfloat16):
+        scores = scores.float()
+    with torch.autocast(scores.device.type, enabled=False):
+        log_p = scores.flatten(2).log_softmax(dim=1)
+        outcomes = _log_maximum(log_p)
+        logits = torch.cat([outcomes[:, :2].logsumexp(1, keepdim=True), outcomes[:, 2:]], dim=1)
+        return Reading(logits, outcomes[:, 0], _log_odds_of_presence(log_p))
+
+
+def _log_maximum(log_p: Tensor) -> Tensor:
+    """log P(largest = no digit, 0 … 9) [B, 11], from log-probabilities [B, 11, L]."""
+    cumulated = torch.logcumsumexp(log_p, dim=1)
+    # F(k-1) / F(k) = exp(-s) with s = Σ_l softplus(log P_l(k) - log(P_l(none) + Σ_{j<k} P_l(j))).
+    ratios = log_p[:, 1:] - cumulated[:, :-1]
+    log_s = _log_softplus(ratios).logsumexp(dim=2)
+    log_f = cumulated.sum(dim=2)
+    return torch.cat([log_f[:, :1], log_f[:, 1:] + _log_one_minus_exp_minus(log_s)], dim=1)
+
+
+def _log_odds_of_presence(log_p: Tensor) -> Tensor:
+    """log(P / (1 - P)) [B, 10] of P(k) = 1 - Π_l (1 - P_l(k)), from log P_l [B, 11, L]."""
+    # 1 - P_l(k), summed from the other outcomes: from those before k, and those after it.
+    before = torch.logcumsumexp(log_p, dim=1)[:, :-1]
+    after = torch.logcumsumexp(log_p.flip(1), dim=1).flip(1)[:, 2:]
+    others = torch.cat([torch.logaddexp(before[:, :-1], after), before[:, -1:]], dim=1)
+    # -log(1 - p) = softplus(log p - log(1 - p)).
+    log_s = _log_softplus(log_p[:, 1:] - others).logsumexp(dim=2)
+    return _log_one_minus_exp_minus(log_s) + log_s.exp()
+
+
+def _log_softplus(x: Tensor) -> Tensor:
+    """log(log(1 + exp(x))), finite however negative x is."""
+    small = x < _SMALL
+    inside = torch.where(small, torch.zeros_like(x), x)
+    return torch.where(small, x, torch.log(F.softplus(inside)))
+
+
+def _log_one_minus_exp_minus(log_x: Tensor) -> Tensor:
+    """log(1 - exp(-x)) from log x, finite however small x is."""
+    small = log_x < _SMALL
+    inside = torch.where(small, torch.zeros_like(log_x), log_x)
+    return torch.where(small, log_x, torch.log(-torch.expm1(-inside.exp())))
