@@ -13,7 +13,8 @@ from mmnist.config.loading import (
     load_experiment,
     load_with_origins,
 )
-from mmnist.config.schema import SIZES, Experiment
+from mmnist.config.model import SIZES
+from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 
 Write = Callable[[str, str], Path]

@@ -125,7 +125,10 @@ def test_unknown_keys(message: Callable[[str], str], text: str, expected: str) -
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: 1", "x.yaml: model: is missing; wanted a mapping (architecture, size, pretrained)"),
+        (
+            "seed: 1",
+            "x.yaml: model: is missing; wanted a mapping (architecture, size, head, pretrained)",
+        ),
         ("model: {}", "x.yaml:1: model.size: is missing; allowed for resnet: 18, 34, 50, 101, 152"),
         (
             "model:\n  architecture: shufflenet_v2",
@@ -144,8 +147,9 @@ def test_unknown_keys(message: Callable[[str], str], text: str, expected: str) -
         ),
         (
             "model: {architecture: resnet18}",
-            "x.yaml:1: model.architecture: wanted resnet, wide_resnet, mobilenet_v2, shufflenet_v2 "
-            "or simple_cnn, got the text 'resnet18'; did you mean 'resnet'?",
+            "x.yaml:1: model.architecture: wanted resnet, wide_resnet, mobilenet_v2, "
+            "shufflenet_v2, simple_cnn or digit_reader, got the text 'resnet18'; "
+            "did you mean 'resnet'?",
         ),
     ],
 )

@@ -5,15 +5,9 @@ import pytest
 from pydantic import ValidationError
 
 from mmnist.config import schema
-from mmnist.config.schema import (
-    PAPER_AUGMENTATION,
-    SIZES,
-    AugmentSettings,
-    Experiment,
-    ModelSettings,
-    ScheduleSettings,
-    UnfreezingSettings,
-)
+from mmnist.config.model import SIZES, ModelSettings
+from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, Experiment
+from mmnist.config.training import ScheduleSettings, UnfreezingSettings
 
 
 @pytest.mark.parametrize(
@@ -33,6 +27,7 @@ def test_sizes_are_those_of_the_paper_and_of_torchvision() -> None:
         "mobilenet_v2": (1.0,),
         "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
         "simple_cnn": (),
+        "digit_reader": (0.5, 1.0, 1.5),
     }
 
 
@@ -110,3 +105,43 @@ def test_configuration_imports_nothing_heavy() -> None:
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
                 if name.startswith("mmnist"):
                     assert name.startswith(("mmnist.config", "mmnist.errors")), path.name
+
+
+READER = {"architecture": "digit_reader", "size": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model": {**READER, "head": "maximum"}}, "digit_reader has this head anyway"),
+        (
+            {"model": READER, "pretraining": {"epochs": 3}},
+            "has no effect: model.pretrained is none",
+        ),
+        (
+            {"model": {**READER, "pretrained": "w.pth"}, "pretraining": {"side": 40}},
+            "has no effect: model.pretrained is w.pth",
+        ),
+        (
+            {"model": {"architecture": "resnet", "size": 18}, "train": {"presence_weight": 1.0}},
+            "resnet gives one answer for the whole image: set model.head to maximum",
+        ),
+    ],
+)
+def test_what_reading_locations_needs(values, message):
+    with pytest.raises(ValidationError, match=message):
+        Experiment.model_validate({"name": "x", **values})
+
+
+def test_epochs_of_digits_and_of_images_add_up():
+    alone = Experiment.model_validate({"name": "x", "model": READER, "train": {"epochs": 5}})
+    assert (alone.pretraining_epochs, alone.epochs) == (0, 5)
+    both = Experiment.model_validate(
+        {
+            "name": "x",
+            "model": {**READER, "pretrained": "mnist"},
+            "pretraining": {"epochs": 3},
+            "train": {"epochs": 5, "presence_weight": 0.5},
+        }
+    )
+    assert (both.pretraining_epochs, both.epochs) == (3, 8)

@@ -30,11 +30,15 @@ def draw(pool, textures=None, *, seed=0, part="train", index=0, mode="natural") 
     return draw_chunk(textures, pool, seed=seed, part=part, index=index, mode=mode)
 
 
+def render(pool, layout):
+    return scenes.render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
+
+
 def rendered(pool, chunks=4):
     """Layouts and digit cells [n, 3, 28, 28] of several chunks."""
     rng = np.random.default_rng(1)
     layouts = [draw_layout(rng, black_textures(), pool, "natural") for _ in range(chunks)]
-    cells = np.concatenate([scenes.render_digits(pool, layout) for layout in layouts])
+    cells = np.concatenate([render(pool, layout) for layout in layouts])
     corners = np.concatenate([layout.cells for layout in layouts])
     return layouts, cells, corners
 
@@ -70,7 +74,7 @@ def test_image_is_background_plus_digits_clipped(pool):
     found = draw(pool, textures, seed=5)
     rng = np.random.default_rng(np.random.SeedSequence(5, spawn_key=(0, 0)))
     layout = draw_layout(rng, textures, pool, "natural")
-    cells = scenes.render_digits(pool, layout).astype(int)
+    cells = render(pool, layout).astype(int)
     for k in range(CHUNK_SIZE):
         y, x = layout.offsets[k]
         expected = textures.images[layout.textures[k]].astype(int)[y : y + 128, x : x + 128].copy()

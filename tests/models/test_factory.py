@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmnist.config.schema import SIZES, ModelSettings
+from mmnist.config.model import SIZES, ModelSettings
 from mmnist.models.factory import FAMILIES, build_model, count_parameters, layer_groups
 from mmnist.models.torchvision_import import torchvision
 

@@ -30,7 +30,7 @@ def test_reading_is_what_enumeration_gives(shape, scale):
     reading = read_maximum(scores)
     for n in range(3):
         largest, present, absent = enumerated(scores[n])
-        assert float(reading.no_digit[n].exp()) == pytest.approx(largest[0], rel=1e-9)
+        assert reading.outcomes[n].exp().tolist() == pytest.approx(largest, rel=1e-9)
         labels = [largest[:2].sum(), *largest[2:]]
         assert reading.logits[n].exp().tolist() == pytest.approx(labels, rel=1e-9)
         odds = np.log(present) - np.log(absent)
@@ -41,8 +41,10 @@ def test_probabilities_sum_to_one():
     scores = 10 * torch.randn(8, NUM_OUTCOMES, 16, 16, generator=torch.manual_seed(1))
     total = read_maximum(scores).logits.double().exp().sum(1)
     torch.testing.assert_close(total, torch.ones(8).double(), rtol=0, atol=1e-3)
-    total = read_maximum(scores.double()).logits.exp().sum(1)
-    torch.testing.assert_close(total, torch.ones(8).double(), rtol=0, atol=1e-12)
+    reading = read_maximum(scores.double())
+    for part in (reading.logits, reading.outcomes):
+        total = part.exp().sum(1)
+        torch.testing.assert_close(total, torch.ones(8).double(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.3, 3.0])

@@ -11,7 +11,8 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from mmnist.config.schema import ComputeSettings, UnfreezingSettings
+from mmnist.config.schema import ComputeSettings
+from mmnist.config.training import UnfreezingSettings
 from mmnist.models.factory import build_model, layer_groups
 from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.device import choose_hardware
@@ -120,7 +121,7 @@ def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
         order = 200
 
     settings = UnfreezingSettings(mode=mode, epochs=2)
-    from mmnist.config.schema import ModelSettings
+    from mmnist.config.model import ModelSettings
 
     model = build_model(ModelSettings(architecture="shufflenet_v2", size=0.5))
     fit(
@@ -136,7 +137,7 @@ def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
 
 
 def test_a_frozen_body_does_not_move():
-    from mmnist.config.schema import ModelSettings
+    from mmnist.config.model import ModelSettings
 
     model = build_model(ModelSettings(architecture="shufflenet_v2", size=0.5))
     before = copy.deepcopy(model.state_dict())

@@ -25,8 +25,8 @@ def clock(monkeypatch):
 
 
 def test_an_epoch_is_one_line_in_log_and_output(tmp_path, capsys, clock):
-    with Reporter(tmp_path / "train.log", epochs=3, batches=2) as reporter:
-        reporter.epoch_begins(0, 0)
+    with Reporter(tmp_path / "train.log", work=[7, 7, 7]) as reporter:
+        reporter.epoch_begins(0, 0, 2)
         clock[0] += 100
         reporter.epoch_done(ROW, is_best=True)
     expected = (
@@ -38,8 +38,8 @@ def test_an_epoch_is_one_line_in_log_and_output(tmp_path, capsys, clock):
 
 
 def test_a_long_epoch_says_how_far_it_is_once_a_minute(tmp_path, capsys, clock):
-    with Reporter(tmp_path / "train.log", epochs=2, batches=10) as reporter:
-        reporter.epoch_begins(0, 0)
+    with Reporter(tmp_path / "train.log", work=[1, 1]) as reporter:
+        reporter.epoch_begins(0, 0, 10)
         for _ in range(10):
             clock[0] += 25
             reporter.batch_done(50)
@@ -51,9 +51,24 @@ def test_a_long_epoch_says_how_far_it_is_once_a_minute(tmp_path, capsys, clock):
 
 
 def test_a_resumed_epoch_counts_from_where_it_was(tmp_path, capsys, clock):
-    with Reporter(tmp_path / "train.log", epochs=1, batches=10) as reporter:
-        reporter.epoch_begins(0, 6)
+    with Reporter(tmp_path / "train.log", work=[5]) as reporter:
+        reporter.epoch_begins(0, 6, 10)
         clock[0] += 61
         reporter.batch_done(61)
     line = capsys.readouterr().out
     assert "batch 7/10  1 img/s  0:03:03 left" in line
+
+
+def test_time_left_counts_what_the_other_epochs_have_to_compute(tmp_path, capsys, clock):
+    with Reporter(tmp_path / "train.log", work=[1, 4, 4]) as reporter:
+        reporter.epoch_begins(0, 0, 2)
+        for _ in range(2):
+            clock[0] += 61
+            reporter.batch_done(61)
+        reporter.epoch_done({**ROW, "trained_on": "digits"}, is_best=False)
+    first, second, done = capsys.readouterr().out.splitlines()
+    # Half of a ninth took 61 s; 8.5 ninths are left, then 8.
+    assert "0:17:17 left" in first
+    assert "0:16:16 left" in second
+    assert done.startswith("epoch  1/3  digits  train loss 0.5000")
+    assert "0:16:16 left" in done

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, StepLR
 
-from mmnist.config.schema import TrainSettings
+from mmnist.config.schema import Experiment
 from mmnist.training.schedule import learning_rate_at, momentum_at
 
 
-def settings(name: str, **changes) -> TrainSettings:
+def settings(name: str, **changes) -> Experiment:
     schedule = {"name": name, **changes}
-    return TrainSettings(epochs=30, learning_rate=0.02, schedule=schedule)
+    train = {"epochs": 30, "learning_rate": 0.02, "schedule": schedule}
+    return Experiment(name="any", model={"architecture": "simple_cnn"}, train=train)
 
 
 def sgd() -> torch.optim.SGD:
@@ -73,3 +74,21 @@ def test_one_cycle_without_warmup_falls_throughout():
     rates = [learning_rate_at(cycle, epoch, 0.0) for epoch in range(30)]
     assert rates[0] == pytest.approx(0.02)
     assert all(late < early for early, late in pairwise(rates))
+
+
+def test_epochs_of_single_digits_have_a_schedule_of_their_own():
+    both = Experiment.model_validate(
+        {
+            "name": "both",
+            "model": {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"},
+            "pretraining": {"epochs": 3, "learning_rate": 0.5},
+            "train": {"epochs": 30, "learning_rate": 0.02, "schedule": "one_cycle"},
+        }
+    )
+    assert learning_rate_at(both, 0, 0.75) == pytest.approx(0.5)
+    assert learning_rate_at(both, 2, 1.0) == pytest.approx(0.5e-5)
+    alone = settings("one_cycle")
+    for epoch in range(30):
+        assert learning_rate_at(both, 3 + epoch, 0.5) == learning_rate_at(alone, epoch, 0.5)
+        assert momentum_at(both, 3 + epoch, 0.5) == momentum_at(alone, epoch, 0.5)
+    assert momentum_at(both, 0, 0.75) == pytest.approx(0.8)

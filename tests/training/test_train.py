@@ -1,19 +1,17 @@
 """Real training on an easy task: it learns, writes its folder, repeats and resumes to the bit."""
 
 import json
-import os
 import shutil
-import signal
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from conftest import write_easy_store
 from safetensors.torch import load_file
+from training.interruption import assert_same_result, interrupted_after
 
 from mmnist import machine
 from mmnist.config.loading import load_experiment
@@ -21,24 +19,7 @@ from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
 from mmnist.models.torchvision_import import torchvision
 from mmnist.runs import Run
 from mmnist.training import stopping
-from mmnist.training.progress import Reporter
 from mmnist.training.train import train
-
-TIMES = ["seconds", "images_per_second"]
-
-
-def assert_same_result(one: Run, other: Run) -> None:
-    """Weights, validation probabilities and metrics agree to the bit."""
-    weights, again = load_file(one.model_file), load_file(other.model_file)
-    assert weights.keys() == again.keys()
-    assert all(torch.equal(weights[name], again[name]) for name in weights)
-    for first, second in zip(one.predictions("valid"), other.predictions("valid"), strict=True):
-        np.testing.assert_array_equal(first, second)
-    pd.testing.assert_frame_equal(
-        one.metrics.drop(columns=TIMES), other.metrics.drop(columns=TIMES), check_exact=True
-    )
-    assert one.summary["valid"] == other.summary["valid"]
-    assert one.summary["best_epoch"] == other.summary["best_epoch"]
 
 
 def test_learns_the_easy_task(tiny_run):
@@ -134,25 +115,11 @@ STEPS_AN_EPOCH = 23
         (EVERYTHING, STEPS_AN_EPOCH + 5),
     ],
 )
-def test_an_interrupted_run_resumes_to_the_same_result(
-    tiny, tmp_path, monkeypatch, changes, batches
-):
+def test_an_interrupted_run_resumes_to_the_same_result(tiny, tmp_path, changes, batches):
     experiment = tiny(**changes)
     whole = train(experiment, tmp_path / "whole")
-    done = 0
-    count_batch = Reporter.batch_done
-
-    def interrupt(self: Reporter, images: int) -> None:
-        nonlocal done
-        done += 1
-        count_batch(self, images)
-        if done == batches:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Reporter, "batch_done", interrupt)
-        with pytest.raises(Interrupted, match="--resume"):
-            train(experiment, tmp_path / "parts")
+    with interrupted_after(batches), pytest.raises(Interrupted, match="--resume"):
+        train(experiment, tmp_path / "parts")
     part = Run(tmp_path / "parts" / "tiny" / "seed-0")
     assert part.checkpoint_file.is_file()
     assert not (part.path / "summary.json").is_file() or not part.finished

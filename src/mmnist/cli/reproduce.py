@@ -168,7 +168,7 @@ def _show_plan(
             f"{name}/seed-{config.seed}",
             ", ".join(f"{experiment}: {variant}" for experiment, variant in each.places),
             each.state,
-            f"{each.epochs_left} of {config.train.epochs}",
+            f"{each.epochs_left} of {config.epochs}",
             f"{images[name][0]:,}",
             _duration(seconds) if seconds else "unknown" if each.epochs_left else "–",
         )

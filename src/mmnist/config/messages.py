@@ -13,6 +13,8 @@ from mmnist.config.yaml_source import is_bool, is_number
 #: Keys whose value decides whether another one fits; messages say where both were given.
 RELATED: dict[KeyPath, KeyPath] = {
     ("model", "size"): ("model", "architecture"),
+    ("model", "head"): ("model", "architecture"),
+    ("pretraining",): ("model", "pretrained"),
     ("train", "schedule", "step_size"): ("train", "schedule", "name"),
     ("train", "schedule", "gamma"): ("train", "schedule", "name"),
     ("train", "schedule", "warmup"): ("train", "schedule", "name"),
@@ -22,6 +24,10 @@ RELATED: dict[KeyPath, KeyPath] = {
 
 #: Usual names of keys in other tools, too far from ours to be found by likeness.
 SYNONYMS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay", "arch": "architecture"}
+
+
+#: Sections that few files have: their keys are named only where no other section has such a key.
+_SPECIAL = ("augment", "pretraining")
 
 
 def problems(error: ValidationError, root: Located) -> list[Problem]:
@@ -131,12 +137,13 @@ def _unknown_key_hints(path: KeyPath) -> Iterator[str]:
     likely = [name] if name in here else _close(name, here)
     # A name that many sections have (magnitude) does not tell where the user wanted to go.
     elsewhere = [key for key in all_keys() if key[-1] == name]
+    elsewhere = [key for key in elsewhere if key[0] not in _SPECIAL] or elsewhere
     elsewhere = elsewhere if len(elsewhere) < 3 and likely != [name] else []
     if elsewhere:
         places = [f"{dotted(key[:-1]) or 'the top'} ({dotted(key)})" for key in elsewhere]
         yield f"belongs under {' or '.join(places)}"
     elif not likely:
-        names = {key[-1]: key for key in reversed(all_keys()) if key[0] != "augment"}
+        names = {key[-1]: key for key in reversed(all_keys()) if key[0] not in _SPECIAL}
         likely = [dotted(names[close]) for close in _close(name, list(names), 0.8)]
     if likely:
         yield f"did you mean {likely[0]!r}?"

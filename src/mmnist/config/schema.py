@@ -6,26 +6,12 @@ from them. Defaults are the paper's settings wherever the paper states one.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
+from mmnist.config.model import ModelSettings
 from mmnist.config.section import Section, at
-
-#: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
-SIZES: dict[str, tuple[int | float, ...]] = {
-    "resnet": (18, 34, 50, 101, 152),
-    "wide_resnet": (50, 101),
-    "mobilenet_v2": (1.0,),
-    "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
-    "simple_cnn": (),
-}
+from mmnist.config.training import PretrainingSettings, TrainSettings
 
 
 class SplitSettings(Section):
@@ -52,132 +38,6 @@ class DataSettings(Section):
     working directory."""
     split: SplitSettings = SplitSettings()
     """How the training images are divided into training and validation."""
-
-
-class ModelSettings(Section):
-    """Which network, and where its first weights come from."""
-
-    architecture: Literal[
-        "resnet", "wide_resnet", "mobilenet_v2", "shufflenet_v2", "simple_cnn"
-    ] = "resnet"
-    """Family of networks; all but `simple_cnn` (the paper's two-layer benchmark) are
-    torchvision's."""
-    size: Annotated[
-        int | float | None,
-        Field(
-            validate_default=True,
-            json_schema_extra={"enum": [*sorted(set().union(*SIZES.values())), None]},
-        ),
-    ] = None
-    """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
-    shufflenet_v2 0.5 1.0 1.5 2.0; none for simple_cnn."""
-    pretrained: Annotated[str, Field(min_length=1)] = "none"
-    """Initial weights: `none` (random), `imagenet` (torchvision's), or the path of a `.pth` or
-    `.safetensors` state dict."""
-
-    @field_validator("size")
-    @classmethod
-    def _size_belongs_to_architecture(cls, size: Any, info: ValidationInfo) -> Any:
-        architecture = info.data.get("architecture")
-        if architecture is None:  # already reported
-            return size
-        allowed = SIZES[architecture]
-        if not allowed:
-            if size is not None:
-                raise ValueError(f"{architecture} comes in one size: leave size out, or null")
-            return None
-        if size not in allowed:
-            given = "is missing" if size is None else f"{size} is not a size of {architecture}"
-            raise ValueError(f"{given}; allowed for {architecture}: {', '.join(map(str, allowed))}")
-        return next(value for value in allowed if value == size)
-
-
-ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
-
-
-class ScheduleSettings(Section):
-    """How the learning rate changes over the epochs."""
-
-    name: ScheduleName = "step"
-    """`constant`; `step` (the paper's: times `gamma` every `step_size` epochs); `one_cycle` (up,
-    then down to nothing, momentum the other way); `cosine` (down to nothing)."""
-    step_size: Annotated[int, Field(ge=1)] = 7
-    """Epochs between two steps (`step` only)."""
-    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Factor at each step (`step` only)."""
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Share of the training in which the rate rises (`one_cycle` only)."""
-
-    @field_validator("step_size", "gamma", "warmup")
-    @classmethod
-    def _has_an_effect(cls, value: Any, info: ValidationInfo) -> Any:
-        user = "one_cycle" if info.field_name == "warmup" else "step"
-        name = info.data.get("name", user)
-        # The default is let pass, so that a configuration can be written out with all its keys.
-        if name != user and value != cls.model_fields[str(info.field_name)].default:
-            raise ValueError(
-                f"has no effect: the schedule is {name}, and only {user} uses it; leave it out, or "
-                "give the schedule as a word (schedule: "
-                f"{name}), which replaces the mapping of the file that is extended"
-            )
-        return value
-
-
-class UnfreezingSettings(Section):
-    """Which layers of a pretrained network train, and from when on."""
-
-    mode: Literal["none", "frozen", "gradual"] = "none"
-    """`none`: all layers train from the start; `frozen`: only the last layer for `epochs` epochs,
-    then all; `gradual`: one more group of layers every `epochs` epochs, the last one first."""
-    epochs: Annotated[int, Field(ge=1)] = 1
-    """Epochs before the next layers are unfrozen."""
-
-    @field_validator("epochs")
-    @classmethod
-    def _has_an_effect(cls, value: int, info: ValidationInfo) -> int:
-        if info.data.get("mode") == "none" and value != 1:
-            raise ValueError("has no effect: mode is none; set mode to frozen or gradual")
-        return value
-
-
-def _named(value: Any) -> Any:
-    """`schedule: cosine` is short for `schedule: {name: cosine}`."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-class TrainSettings(Section):
-    """How the network is trained."""
-
-    epochs: Annotated[int, Field(ge=1)] = 30
-    """Passes over the training images."""
-    batch_size: Annotated[int, Field(ge=2)] = 256
-    """Images in a batch."""
-    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are averaged for one step of the optimiser."""
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
-    """torch.optim's Adam, AdamW or SGD."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Learning rate; the highest one where the schedule changes it."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of SGD, and the first beta of Adam and AdamW."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Weight decay: L2 for adam and sgd, decoupled for adamw."""
-    schedule: Annotated[
-        ScheduleSettings,
-        BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
-    ] = ScheduleSettings()
-    """How the learning rate changes; a mapping, or just its name."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the target probability that is spread over all classes."""
-    gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradient; null: no limit."""
-    early_stopping: Annotated[int, Field(ge=1)] | None = None
-    """Stop after this many epochs without a new best; null: never."""
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay of an exponential moving average of the weights, which is then validated and saved in
-    place of the weights; null: none."""
-    unfreezing: UnfreezingSettings = UnfreezingSettings()
-    """Which layers of a pretrained network train, and from when on."""
 
 
 class ComputeSettings(Section):
@@ -225,6 +85,8 @@ class Experiment(Section):
     ] = "none"
     """Random transforms of training images: `none`, `paper` (the authors' nine), or a mapping of
     transforms to their magnitudes and probabilities."""
+    pretraining: PretrainingSettings = PretrainingSettings()
+    """The first epochs of a training with `model.pretrained: mnist`."""
     train: TrainSettings = TrainSettings()
     """How the network is trained."""
     compute: ComputeSettings = ComputeSettings()
@@ -244,6 +106,45 @@ class Experiment(Section):
                 "with random weights cannot learn; set model.pretrained, or drop train.unfreezing",
             )
         return train
+
+    @field_validator("pretraining")
+    @classmethod
+    def _pretraining_has_an_effect(
+        cls, pretraining: PretrainingSettings, info: ValidationInfo
+    ) -> PretrainingSettings:
+        model = info.data.get("model")
+        # The defaults are let pass, so that a configuration can be written out with all its keys.
+        if (
+            model is not None
+            and model.pretrained != "mnist"
+            and pretraining != PretrainingSettings()
+        ):
+            raise ValueError(
+                f"has no effect: model.pretrained is {model.pretrained}, and only mnist uses it"
+            )
+        return pretraining
+
+    @field_validator("train")
+    @classmethod
+    def _presence_needs_locations(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        model = info.data.get("model")
+        if train.presence_weight and model is not None and not model.reads_maximum:
+            raise at(
+                ["presence_weight"],
+                f"{model.architecture} gives one answer for the whole image: set model.head to "
+                "maximum, take digit_reader, or leave it 0",
+            )
+        return train
+
+    @property
+    def pretraining_epochs(self) -> int:
+        """Epochs of single digits, before those of whole images."""
+        return self.pretraining.epochs if self.model.pretrained == "mnist" else 0
+
+    @property
+    def epochs(self) -> int:
+        """All epochs of a training."""
+        return self.pretraining_epochs + self.train.epochs
 
     @property
     def augmentation(self) -> AugmentSettings:

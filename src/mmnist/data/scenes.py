@@ -82,15 +82,10 @@ def draw_chunk(
     """Chunk number `index` of `part`: `CHUNK_SIZE` scenes, the same for the same arguments."""
     stream = np.random.SeedSequence(seed, spawn_key=(_STREAM[part], index))
     layout = draw_layout(np.random.default_rng(stream), textures, pool, mode)
-    images = cut_backgrounds(textures, layout)
-    cells = render_digits(pool, layout)
-    # Cells of one image do not overlap, so each can be added and clipped by itself.
-    windows = sliding_window_view(images, (CELL_SIDE, CELL_SIDE), axis=(1, 2), writeable=True)
-    rows = np.arange(len(images))
-    for k in range(3):
-        y, x = layout.cells[:, k].T
-        total = windows[rows, y, x].astype(np.uint16) + cells[:, k]
-        windows[rows, y, x] = np.minimum(total, 255).astype(np.uint8)
+    images = cut_backgrounds(textures, layout.textures, layout.offsets, IMAGE_SIDE)
+    cells = render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
+    for k in range(3):  # cells of one image do not overlap, so each can be added by itself
+        add_clipped(images, cells[:, k], layout.cells[:, k])
     return Scenes(images, layout.digits.max(axis=1), layout.digits)
 
 
@@ -136,26 +131,51 @@ def _place_cells(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     return cells
 
 
-def cut_backgrounds(textures: Textures, layout: Layout) -> NDArray[np.uint8]:
-    """Pieces uint8 [n, 128, 128] of the textures, shifted by whole pixels."""
-    windows = sliding_window_view(textures.images, (IMAGE_SIDE, IMAGE_SIDE), axis=(1, 2))
-    y, x = layout.offsets.T
-    return windows[layout.textures, y, x]
+def cut_backgrounds(
+    textures: Textures, index: NDArray[np.int64], offsets: NDArray[np.int64], side: int
+) -> NDArray[np.uint8]:
+    """Pieces uint8 [n, side, side] of textures `index` [n], from row and column `offsets` [n, 2]
+    on; a copy."""
+    windows = sliding_window_view(textures.images, (side, side), axis=(1, 2))
+    y, x = offsets.T
+    return windows[index, y, x]
 
 
-def render_digits(pool: GlyphPool, layout: Layout) -> NDArray[np.uint8]:
-    """Rotated and enlarged digits uint8 [n, 3, 28, 28], wholly inside their cells."""
-    glyphs = pool.images[layout.glyphs.ravel()]
-    cos, sin = np.cos(layout.angles.ravel()), np.sin(layout.angles.ravel())
-    scale, shift = _fit_into_cell(glyphs, layout.scales.ravel(), cos, sin)
+def add_clipped(
+    images: NDArray[np.uint8], cells: NDArray[np.uint8], corners: NDArray[np.int64]
+) -> None:
+    """Add a cell [n, 28, 28] to each image [n, H, W], in place; its top left pixel goes to row and
+    column `corners` [n, 2], and grey levels end at 255."""
+    windows = sliding_window_view(images, (CELL_SIDE, CELL_SIDE), axis=(1, 2), writeable=True)
+    place = (np.arange(len(images)), *corners.T)
+    total = windows[place].astype(np.uint16) + cells
+    windows[place] = np.minimum(total, 255).astype(np.uint8)
+
+
+def render_digits(
+    glyphs: NDArray[np.uint8], scales: NDArray[np.float32], angles: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Rotated and enlarged digits, wholly inside their cells.
+
+    Args:
+        glyphs: uint8 [..., 28, 28], white on black.
+        scales: [...], made smaller where a digit would not fit.
+        angles: [...], radians.
+
+    Returns:
+        uint8 [..., 28, 28].
+    """
+    shape = glyphs.shape
+    glyphs, angles = glyphs.reshape(-1, CELL_SIDE, CELL_SIDE), angles.ravel()
+    cos, sin = np.cos(angles), np.sin(angles)
+    scale, shift = _fit_into_cell(glyphs, scales.ravel(), cos, sin)
     axis = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
     y = (axis - shift[0][:, None])[:, :, None] / scale[:, None, None]
     x = (axis - shift[1][:, None])[:, None, :] / scale[:, None, None]
     cos, sin = cos[:, None, None], sin[:, None, None]
     rows = cos * y - sin * x + (CELL_SIDE - 1) / 2
     columns = sin * y + cos * x + (CELL_SIDE - 1) / 2
-    sampled = _sample_glyphs(glyphs, rows, columns)
-    return sampled.reshape(*layout.digits.shape, CELL_SIDE, CELL_SIDE)
+    return _sample_glyphs(glyphs, rows, columns).reshape(shape)
 
 
 def _sample_glyphs(

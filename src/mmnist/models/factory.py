@@ -1,12 +1,15 @@
 """(architecture, size) → network with 10 outputs, through torchvision's own builders."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
-from mmnist.config.schema import ModelSettings
-from mmnist.models.simple_cnn import SimpleCNN
+from mmnist.config.model import ModelSettings
+from mmnist.models.digit_reader import digit_reader
+from mmnist.models.maximum import MaximumNetwork, scores_of_locations
+from mmnist.models.simple_cnn import SimpleCNN, simple_cnn_reader
 from mmnist.models.torchvision_import import torchvision
 
 NUM_CLASSES = 10
@@ -16,8 +19,8 @@ NUM_CLASSES = 10
 class Family:
     """What the networks of one architecture have in common."""
 
-    builder: Callable[[int | float | None], str]
-    """Size → name of the network in torchvision's registry."""
+    builder: Callable[[int | float | None], str] | None
+    """Size → name of the network in torchvision's registry; None for a network of our own."""
     last_layer: str
     """Dotted name of the layer that gives the class scores."""
     groups: tuple[tuple[str, ...], ...]
@@ -50,15 +53,26 @@ FAMILIES: dict[str, Family] = {
         "fc",
         (("conv1",), ("stage2",), ("stage3",), ("stage4", "conv5"), ("fc",)),
     ),
-    "simple_cnn": Family(
-        lambda _: "simple_cnn", "fc2", (("conv1",), ("conv2",), ("fc1",), ("fc2",)), channels=1
+    "simple_cnn": Family(None, "fc2", (("conv1",), ("conv2",), ("fc1",), ("fc2",)), channels=1),
+    "digit_reader": Family(
+        None,
+        "locations",
+        (("stage1",), ("stage2",), ("stage3",), ("locations",)),
+        channels=1,
     ),
 }
 
 
 def torchvision_name(settings: ModelSettings) -> str:
-    """Name of the network in torchvision's registry, e.g. `wide_resnet50_2`."""
-    return FAMILIES[settings.architecture].builder(settings.size)
+    """Name of the network in torchvision's registry, e.g. `wide_resnet50_2`.
+
+    Raises:
+        ValueError: it is a network of our own.
+    """
+    builder = FAMILIES[settings.architecture].builder
+    if builder is None:
+        raise ValueError(f"torchvision has no {settings.architecture}")
+    return builder(settings.size)
 
 
 def build_model(settings: ModelSettings) -> nn.Module:
@@ -67,22 +81,34 @@ def build_model(settings: ModelSettings) -> nn.Module:
     The torchvision networks get a new last layer, as the authors did it; so their state dicts fit
     torchvision's own builders called with `num_classes=10`. `settings.pretrained` is not looked
     at here: see `mmnist.models.pretraining`.
+
+    With `head: maximum` the network is a `MaximumNetwork` whose layers keep their names; the last
+    one has 11 outputs and sees each location of the last feature map.
     """
+    if settings.architecture == "digit_reader":
+        return digit_reader(settings.size)
     if settings.architecture == "simple_cnn":
-        return SimpleCNN(NUM_CLASSES)
+        return simple_cnn_reader() if settings.reads_maximum else SimpleCNN(NUM_CLASSES)
     model = torchvision.models.get_model(torchvision_name(settings), weights=None)
     name = FAMILIES[settings.architecture].last_layer
     parent, _, attribute = name.rpartition(".")
-    old = model.get_submodule(name)
-    setattr(model.get_submodule(parent), attribute, nn.Linear(old.in_features, NUM_CLASSES))
+    features = model.get_submodule(name).in_features
+    if settings.reads_maximum:
+        setattr(model.get_submodule(parent), attribute, scores_of_locations(features))
+        # What remains without the averaging is a sequence in all of these families.
+        layers = {name: layer for name, layer in model.named_children() if name != "avgpool"}
+        return MaximumNetwork(OrderedDict(layers))
+    setattr(model.get_submodule(parent), attribute, nn.Linear(features, NUM_CLASSES))
     return model
 
 
 def layer_groups(model: nn.Module, architecture: str) -> list[list[nn.Parameter]]:
     """Parameters of each group of layers, from input to output; together, all of the network."""
+    own = dict(model.named_modules())  # the two-layer network with another head lacks a layer
     return [
-        [parameter for name in names for parameter in model.get_submodule(name).parameters()]
+        [parameter for name in names for parameter in own[name].parameters()]
         for names in FAMILIES[architecture].groups
+        if own.keys() & names
     ]
 
 

@@ -13,7 +13,7 @@ subtracted.
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 NUM_DIGITS = 10
@@ -23,17 +23,26 @@ NUM_OUTCOMES = 1 + NUM_DIGITS
 #: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
 _SMALL = -15.0
 
+#: Initial score of no digit: with 256 locations, about half of one is taken for a digit by each of
+#: the ten scores of 0.
+_NO_DIGIT_BIAS = 6.0
+
 
 class Reading(NamedTuple):
     """What a network reads in images."""
 
-    logits: Tensor
-    """float32 [B, 10]: log-probability that the largest digit is 0 … 9, where no digit at all
-    counts as 0: every image of the task has digits. The probabilities sum to 1."""
-    no_digit: Tensor
-    """float32 [B]: log-probability that there is no digit at all (it is part of that of 0)."""
+    outcomes: Tensor
+    """float32 [B, 11]: log-probability that there is no digit, and that the largest is 0 … 9. The
+    probabilities sum to 1."""
     present: Tensor
-    """float32 [B, 10]: logit (log-odds) of the digit being there at least once."""
+    """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 [B, 10]: log-probabilities of the labels 0 … 9, where no digit at all counts as
+        0, since every image of the task has digits. The probabilities sum to 1."""
+        none_or_0 = self.outcomes[:, :2].logsumexp(1, keepdim=True)
+        return torch.cat([none_or_0, self.outcomes[:, 2:]], dim=1)
 
 
 def read_maximum(scores: Tensor) -> Reading:
@@ -52,9 +61,40 @@ def read_maximum(scores: Tensor) -> Reading:
         scores = scores.float()
     with torch.autocast(scores.device.type, enabled=False):
         log_p = scores.flatten(2).log_softmax(dim=1)
-        outcomes = _log_maximum(log_p)
-        logits = torch.cat([outcomes[:, :2].logsumexp(1, keepdim=True), outcomes[:, 2:]], dim=1)
-        return Reading(logits, outcomes[:, 0], _log_odds_of_presence(log_p))
+        return Reading(_log_maximum(log_p), _log_odds_of_presence(log_p))
+
+
+class MaximumNetwork(nn.Sequential):
+    """Layers of a convolutional network, the last of which gives the scores of each location.
+
+    As torchvision's Inception it returns more while it trains: a `Reading`; in evaluation mode the
+    log-probabilities of the labels, float32 [B, 10], as any classifier. `scores` are those of the
+    locations themselves, float [B, 11, H, W].
+    """
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Unnormalised log-probabilities [B, 11, H, W] of no digit and of 0 … 9 at each location
+        of images [B, C, S, S]."""
+        return super().forward(images)
+
+    def forward(self, images: Tensor) -> Tensor | Reading:
+        """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
+        reading = read_maximum(self.scores(images))
+        return reading if self.training else reading.logits
+
+
+def scores_of_locations(channels: int) -> nn.Conv2d:
+    """The last layer of a maximum network: features [B, channels, H, W] → scores [B, 11, H, W].
+
+    It begins by seeing no digit nearly anywhere, so that the first gradients are about the places
+    where there is something.
+    """
+    layer = nn.Conv2d(channels, NUM_OUTCOMES, kernel_size=1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        layer.bias[0] = _NO_DIGIT_BIAS
+    return layer
 
 
 def _log_maximum(log_p: Tensor) -> Tensor:

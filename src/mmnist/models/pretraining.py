@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mmnist.config.schema import ModelSettings
+from mmnist.config.model import ModelSettings
 from mmnist.errors import InputError, RunError
 from mmnist.models.factory import FAMILIES, torchvision_name
 from mmnist.models.torchvision_import import torchvision
@@ -41,7 +41,8 @@ class LoadedWeights:
 
 
 def load_pretrained(model: nn.Module, settings: ModelSettings) -> LoadedWeights | None:
-    """Put the weights that `settings.pretrained` names into `model`; None if it names none.
+    """Put the weights that `settings.pretrained` names into `model`; None if it names none, or
+    `mnist`, which is not of weights: it is how the training begins.
 
     The last layer is left random where the file's has another number of outputs.
 
@@ -50,7 +51,7 @@ def load_pretrained(model: nn.Module, settings: ModelSettings) -> LoadedWeights 
             architecture.
         RunError: ImageNet weights are not on this machine and cannot be downloaded.
     """
-    if settings.pretrained == "none":
+    if settings.pretrained in ("none", "mnist"):
         return None
     if settings.pretrained == "imagenet":
         path = _imagenet_file(settings)
@@ -151,8 +152,10 @@ def _unwrapped(name: str) -> str:
 
 def _imagenet_file(settings: ModelSettings) -> Path:
     """The file of torchvision's ImageNet weights, downloaded if it is not there, hash checked."""
-    if settings.architecture == "simple_cnn":
-        raise InputError("model.pretrained: there are no ImageNet weights for simple_cnn")
+    if FAMILIES[settings.architecture].builder is None:
+        raise InputError(
+            f"model.pretrained: there are no ImageNet weights for {settings.architecture}"
+        )
     # V1 are the weights that existed when the paper was written.
     weights = torchvision.models.get_model_weights(torchvision_name(settings)).IMAGENET1K_V1
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name

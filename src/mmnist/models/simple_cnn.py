@@ -1,8 +1,12 @@
 """The paper's two-layer benchmark network (section 4.1)."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 
 
 class SimpleCNN(nn.Module):
@@ -26,3 +30,17 @@ class SimpleCNN(nn.Module):
         x = F.max_pool2d(F.relu(self.conv1(images)), 2)
         x = self.pool(F.relu(self.conv2(x)))
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+def simple_cnn_reader() -> MaximumNetwork:
+    """The same two convolutions, with the maximum head in place of the fully connected layers."""
+    return MaximumNetwork(
+        OrderedDict(
+            conv1=nn.Conv2d(1, 20, kernel_size=5),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(20, 50, kernel_size=5),
+            relu2=nn.ReLU(),
+            fc2=scores_of_locations(50),
+        )
+    )

@@ -1,4 +1,4 @@
-"""Whole batches of images on the device, as fastai DataLoaders.
+"""Whole batches of images on the device.
 
 A batch is one index operation on the stored array; it travels as uint8 and becomes what the network
 sees on the device. Nothing is done per image.
@@ -11,10 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from fastai.data.core import DataLoaders
 from torch import Tensor
 
-from mmnist.config.schema import Experiment
 from mmnist.pipeline.augment import Augment
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
@@ -49,11 +47,15 @@ class ImageSource:
 class Batches:
     """One pass over some images of a source, in batches of (images, labels) on the device.
 
-    The images are what the network takes: float32 [B, C, S, S]; the labels int64 [B]. With
+    The images are what the network takes: float32 [B, C, S, S]; the labels int64 [B]. Where
+    `digits` are given, a third part says which of the ten are in each image: float32 [B, 10]. With
     `shuffle`, the order and the augmentation follow from the seed and `epoch`; `first_step` skips
     the batches before it, which leaves the others as they are. A last batch of a single image is
     left out of shuffled passes, since batch normalisation cannot train on it.
     """
+
+    n_inp = 1
+    """For fastai: the first part goes into the network, the others into the loss."""
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Batches:
         labels: np.ndarray,
         preprocess: Preprocess,
         *,
+        digits: np.ndarray | None = None,
         batch_size: int,
         workers: int = 0,
         shuffle: bool = False,
@@ -74,6 +77,9 @@ class Batches:
         self.first_step = 0
         self._source = source
         self.labels = torch.from_numpy(labels[index].astype(np.int64)).to(source.device)
+        self._targets = [self.labels]
+        if digits is not None:
+            self._targets.append(presence(digits[index]).to(source.device))
         self._preprocess = preprocess
         self._batch_size = batch_size
         self._workers = workers
@@ -85,17 +91,18 @@ class Batches:
         full, rest = divmod(len(self.index), self._batch_size)
         return full + (rest > 1 or (rest == 1 and not self._shuffle))
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         steps = range(self.first_step, len(self))
         order = self._order()
 
-        def read(step: int) -> tuple[int, Tensor, Tensor]:
+        def read(step: int) -> tuple[int, Tensor, list[Tensor]]:
             chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
-            labels = self.labels[chosen.to(self._source.device, non_blocking=True)]
-            return step, self._source.read(self.index[chosen.numpy()]), labels
+            here = chosen.to(self._source.device, non_blocking=True)
+            images = self._source.read(self.index[chosen.numpy()])
+            return step, images, [target[here] for target in self._targets]
 
-        for step, images, labels in _ahead(read, steps, self._workers):
-            yield self._preprocess(images, self._augmentation(step)), labels
+        for step, images, targets in ahead(read, steps, self._workers):
+            yield self._preprocess(images, self._augmentation(step)), *targets
 
     def to(self, device: torch.device) -> "Batches":
         """Batches are made on the device of their source; fastai asks all the same."""
@@ -118,44 +125,14 @@ class Batches:
         return lambda images: augment(images, generator)
 
 
-def make_dataloaders(
-    experiment: Experiment,
-    images: np.ndarray,
-    labels: np.ndarray,
-    split: tuple[np.ndarray, np.ndarray],
-    device: torch.device,
-) -> DataLoaders:
-    """Training and validation batches of an experiment.
-
-    Args:
-        experiment: what is run.
-        images: uint8 [N, 128, 128], read by index.
-        labels: int64 [N].
-        split: indices of the training and of the validation images, int64.
-        device: where the batches are made.
-    """
-    source = ImageSource(images, device)
-    preprocess = Preprocess.of(experiment)
-    common = {
-        "batch_size": experiment.train.batch_size,
-        "workers": experiment.compute.workers,
-    }
-    train_index, valid_index = split
-    train = Batches(
-        source,
-        train_index,
-        labels,
-        preprocess,
-        shuffle=True,
-        augment=Augment(experiment.augmentation) if experiment.augment != "none" else None,
-        seed=experiment.seed,
-        **common,
-    )
-    valid = Batches(source, valid_index, labels, preprocess, **common)
-    return DataLoaders(train, valid, device=device)
+def presence(digits: np.ndarray) -> Tensor:
+    """float32 [N, 10]: which of the ten are among digits int [N, K]; negative ones are none."""
+    present = np.zeros((len(digits), 11), dtype=np.float32)
+    np.put_along_axis(present, np.where(digits < 0, 10, digits).astype(np.int64), 1, axis=1)
+    return torch.from_numpy(present[:, :10].copy())
 
 
-def _ahead(function: Callable[[_In], _Out], items: Iterable[_In], workers: int) -> Iterator[_Out]:
+def ahead(function: Callable[[_In], _Out], items: Iterable[_In], workers: int) -> Iterator[_Out]:
     """`map`, with up to 2 × `workers` results computed ahead by threads; 0 workers: plain `map`."""
     if workers == 0:
         yield from map(function, items)

@@ -17,6 +17,10 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     NETWORK = 3
     """Within the network: dropout."""
+    GROUNDS = 4
+    """Textures of the patches of `pretrained: mnist`."""
+    PATCHES = 5
+    """The patches themselves."""
 
 
 def stream_seed(seed: int, stream: Stream, epoch: int = 0, step: int = 0) -> int:

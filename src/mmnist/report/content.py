@@ -104,7 +104,7 @@ class Report:
         """What a reader must know before comparing."""
         warnings = [
             f"{entry.label} is not finished: this is the best of its first {entry.epochs} of "
-            f"{entry.run.experiment.train.epochs} epochs"
+            f"{entry.run.experiment.epochs} epochs"
             for entry in self.entries
             if not entry.run.finished
         ]

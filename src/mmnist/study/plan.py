@@ -45,7 +45,7 @@ class PlannedRun:
         if self.state == "finished":
             return 0
         done = len(self.run.metrics) if self.run.metrics_file.is_file() else 0
-        return self.config.train.epochs - done
+        return self.config.epochs - done
 
 
 def folder_name(loaded: LoadedStudy) -> str:

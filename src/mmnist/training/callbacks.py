@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from mmnist.config.schema import TrainSettings, UnfreezingSettings
+from mmnist.config.schema import Experiment
+from mmnist.config.training import UnfreezingSettings
 from mmnist.pipeline.device import Hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.training.schedule import learning_rate_at, momentum_at
@@ -37,6 +38,11 @@ class Precision(MixedPrecision):
         self.autocast = self.hardware.autocast()
         self.learn.scaler = self.gradient_scaler
         self.scales: list[float] = []
+
+    def after_pred(self) -> None:
+        """Let the loss be computed in fp32; a `Reading` is already."""
+        if isinstance(self.pred, Tensor):
+            super().after_pred()
 
     def before_step(self) -> None:
         """Skip the step if gradients overflowed (fp16 only; the others need no look at them)."""
@@ -63,15 +69,15 @@ class StepCallback(Callback):
 class Schedule(StepCallback):
     """Sets learning rate and momentum before each batch."""
 
-    def __init__(self, settings: TrainSettings):
-        self.settings = settings
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
 
     def before_batch(self) -> None:
         """Follow the schedule."""
         progress = self.step / self.n_iter
         self.opt.set_hypers(
-            lr=learning_rate_at(self.settings, self.epoch, progress),
-            mom=momentum_at(self.settings, self.epoch, progress),
+            lr=learning_rate_at(self.experiment, self.epoch, progress),
+            mom=momentum_at(self.experiment, self.epoch, progress),
         )
 
 
@@ -152,18 +158,22 @@ class Unfreeze(Callback):
     """Freezes the body of a pretrained network at first, and lets it train later.
 
     Which groups of layers train depends on the epoch alone. Batch normalisation trains throughout,
-    as fastai does it.
+    as fastai does it. In the first `pretraining_epochs` everything trains.
     """
 
     run_valid = False
 
-    def __init__(self, settings: UnfreezingSettings):
+    def __init__(self, settings: UnfreezingSettings, pretraining_epochs: int = 0):
         self.settings = settings
+        self.pretraining_epochs = pretraining_epochs
 
     def before_train(self) -> None:
         """Freeze what does not train in this epoch."""
         groups = len(self.opt.param_lists)
-        stage = self.epoch // self.settings.epochs
+        if self.epoch < self.pretraining_epochs:
+            self.opt.freeze_to(0)
+            return
+        stage = (self.epoch - self.pretraining_epochs) // self.settings.epochs
         if self.settings.mode == "frozen":
             trained = groups if stage else 1
         else:

@@ -20,11 +20,12 @@ from fastai.data.core import DataLoaders
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmnist.config.schema import Experiment, UnfreezingSettings
+from mmnist.config.schema import Experiment
+from mmnist.config.training import UnfreezingSettings
 from mmnist.data.manifest import CLASSES, IMAGE_SHAPE
 from mmnist.errors import MmnistError, RunError
 from mmnist.models.factory import FAMILIES, build_model, count_parameters
-from mmnist.pipeline.batches import make_dataloaders
+from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware, choose_hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.processes import end_with_parent, interrupts_held_back

@@ -12,15 +12,19 @@ import torch
 
 import mmnist
 from mmnist import machine
+from mmnist.data.generate import GENERATOR_VERSION
+from mmnist.data.patches import PatchSource, digits_overlap
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
 
 _PACKAGES = ("mmnist", "torch", "torchvision", "fastai", "numpy", "scikit-learn")
 
 
-def describe_environment(hardware: Hardware, store: Store) -> dict[str, Any]:
+def describe_environment(
+    hardware: Hardware, store: Store, patches: PatchSource | None = None
+) -> dict[str, Any]:
     """What environment.json holds."""
-    return {
+    environment = {
         "command": " ".join(["mmnist", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -38,6 +42,15 @@ def describe_environment(hardware: Hardware, store: Store) -> dict[str, Any]:
             "source": store.manifest.source,
         },
     }
+    if patches is not None:
+        environment["pretraining"] = {
+            "digits": patches.digits,
+            "digits_sha256": patches.digits_fingerprint,
+            "digit_images": len(patches.pool.images),
+            "generator_version": GENERATOR_VERSION,
+            "seen_in_test_images": digits_overlap(patches, store),
+        }
+    return environment
 
 
 def reset_peak_memory(hardware: Hardware) -> None:

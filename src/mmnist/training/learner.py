@@ -11,7 +11,8 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from mmnist.config.schema import Experiment, TrainSettings
+from mmnist.config.schema import Experiment
+from mmnist.config.training import TrainSettings
 from mmnist.models.factory import layer_groups
 from mmnist.pipeline.device import Hardware
 from mmnist.training.callbacks import (
@@ -22,6 +23,7 @@ from mmnist.training.callbacks import (
     SeedSteps,
     Unfreeze,
 )
+from mmnist.training.objective import Objective
 
 
 def make_learner(
@@ -40,7 +42,7 @@ def make_learner(
     learner = Learner(
         dataloaders,
         model,
-        loss_func=nn.CrossEntropyLoss(label_smoothing=experiment.train.label_smoothing),
+        loss_func=Objective(experiment.train),
         opt_func=optimiser(experiment.train),
         splitter=partial(layer_groups, architecture=experiment.model.architecture),
         lr=experiment.train.learning_rate,
@@ -65,7 +67,7 @@ def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
 
 def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
     train = experiment.train
-    callbacks = [Precision(hardware), Schedule(train), SeedSteps(experiment.seed)]
+    callbacks = [Precision(hardware), Schedule(experiment), SeedSteps(experiment.seed)]
     if train.gradient_accumulation > 1:
         callbacks.append(Accumulate(train.gradient_accumulation))
     if train.gradient_clip is not None:
@@ -73,5 +75,5 @@ def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
     if train.ema is not None:
         callbacks.append(AverageWeights(train.ema))
     if train.unfreezing.mode != "none":
-        callbacks.append(Unfreeze(train.unfreezing))
+        callbacks.append(Unfreeze(train.unfreezing, experiment.pretraining_epochs))
     return callbacks

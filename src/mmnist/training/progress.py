@@ -1,8 +1,10 @@
 """What a training says while it runs: a live line in a terminal, plain lines in a log."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -20,10 +22,12 @@ class Reporter:
     rate and time left; a log gets a line a minute.
     """
 
-    def __init__(self, log: Path, *, epochs: int, batches: int):
+    def __init__(self, log: Path, *, work: Sequence[float]):
+        """`work`: for each epoch of the run, how much it is to compute, in any unit."""
         self._log = log
-        self._epochs = epochs
-        self._batches = batches
+        self._work = work
+        self._epochs = len(work)
+        self._batches = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -35,7 +39,8 @@ class Reporter:
             redirect_stdout=False,  # else `mmnist train … | tee log` loses its lines
         )
         self._task = None
-        self._epoch_seconds: list[float] = []
+        self._done = 0.0
+        self._seconds = 0.0
 
     def __enter__(self) -> "Reporter":
         self._bar.start()
@@ -53,9 +58,10 @@ class Reporter:
         except OSError as error:
             raise RunError(f"cannot write {self._log}: {error.strerror}") from error
 
-    def epoch_begins(self, epoch: int, step: int) -> None:
-        """Begin to count the batches of an epoch, from `step` on."""
+    def epoch_begins(self, epoch: int, step: int, batches: int) -> None:
+        """Begin to count the `batches` of an epoch, from `step` on."""
         self._epoch, self._first, self._step, self._seen = epoch, step, step, 0
+        self._batches = batches
         self._started = self._said = time.perf_counter()
         if self._task is not None:
             self._bar.remove_task(self._task)
@@ -81,13 +87,15 @@ class Reporter:
                 f"{rate:,.0f} img/s  {_duration(left)} left"
             )
 
-    def epoch_done(self, row: dict[str, float], is_best: bool) -> None:
+    def epoch_done(self, row: dict[str, Any], is_best: bool) -> None:
         """Say what an epoch came to; `row` is its line of metrics.csv."""
-        self._epoch_seconds.append(time.perf_counter() - self._started)
-        mean = sum(self._epoch_seconds) / len(self._epoch_seconds)
-        left = mean * (self._epochs - self._epoch - 1)
+        self._seconds += time.perf_counter() - self._started
+        share = (self._batches - self._first) / self._batches
+        self._done += self._work[self._epoch] * share
+        left = self._seconds / self._done * sum(self._work[self._epoch + 1 :]) if self._done else 0
+        trained_on = f"{row['trained_on']:<6}  " if "trained_on" in row else ""
         self.line(
-            f"epoch {self._epoch + 1:>2}/{self._epochs}  "
+            f"epoch {self._epoch + 1:>2}/{self._epochs}  {trained_on}"
             f"train loss {row['train_loss']:.4f} acc {row['train_accuracy']:6.2%}  "
             f"valid loss {row['valid_loss']:.4f} acc {row['valid_accuracy']:6.2%}  "
             f"{row['images_per_second']:,.0f} img/s  {_duration(left)} left"
@@ -96,9 +104,10 @@ class Reporter:
 
     def _left(self, elapsed: float) -> float:
         """Seconds until the last epoch ends, judged by this epoch's training batches."""
-        done = self._step - self._first
-        epochs_left = self._epochs - self._epoch - 1
-        return elapsed / done * (self._batches - self._step + epochs_left * self._batches)
+        work = self._work[self._epoch]
+        done = work * (self._step - self._first) / self._batches
+        here = work * (self._batches - self._step) / self._batches
+        return elapsed / done * (here + sum(self._work[self._epoch + 1 :]))
 
 
 def _duration(seconds: float) -> str:

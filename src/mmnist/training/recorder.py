@@ -10,12 +10,13 @@ from fastai.callback.core import Callback, CancelFitException
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from mmnist.config.schema import TrainSettings
+from mmnist.config.schema import Experiment
 from mmnist.errors import RunError
 from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.files import replacing
 from mmnist.runs import Run
 from mmnist.training.checkpoint import save_checkpoint
+from mmnist.training.objective import count_hits
 from mmnist.training.progress import Reporter
 from mmnist.training.schedule import learning_rate_at
 from mmnist.training.state import Best, RunState
@@ -36,13 +37,14 @@ class Recorder(Callback):
         state: RunState,
         reporter: Reporter,
         stop: StopRequest,
-        settings: TrainSettings,
+        experiment: Experiment,
     ):
         self.state = state
         self.run_folder = run
         self.reporter = reporter
         self.stop = stop
-        self.settings = settings
+        self.experiment = experiment
+        self.settings = experiment.train
 
     def before_train(self) -> None:
         """Begin an epoch, or go on with the one that was interrupted."""
@@ -53,7 +55,7 @@ class Recorder(Callback):
         self._loss = torch.tensor(self.state.loss_sum, device=batches.device)
         self._correct = torch.tensor(self.state.correct, device=batches.device)
         self._started = time.perf_counter() - self.state.seconds
-        self.reporter.epoch_begins(self.epoch, self.state.step)
+        self.reporter.epoch_begins(self.epoch, self.state.step, len(batches))
 
     def after_batch(self) -> None:
         """Add up a training batch; keep the output of a validation batch."""
@@ -66,7 +68,7 @@ class Recorder(Callback):
         self.state.step += 1
         self.state.seen += len(labels)
         self._loss += self.loss.detach() * len(labels)
-        self._correct += (self.pred.argmax(1) == labels).sum()
+        self._correct += count_hits(self.pred, labels)
         self.reporter.batch_done(len(labels))
         if self.stop.requested and self._between_steps:
             self._save_and_leave()
@@ -113,18 +115,21 @@ class Recorder(Callback):
                 "train.learning_rate, set train.gradient_clip, or try compute.precision fp32"
             )
 
-    def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float]:
+    def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float | str]:
         state, batches = self.state, len(self.dls.train)
-        row = {
+        row: dict[str, float | str] = {
             "epoch": self.epoch,
             "train_loss": state.loss_sum / state.seen,
             "train_accuracy": state.correct / state.seen,
             "valid_loss": valid_loss,
             "valid_accuracy": metrics.accuracy,
-            "learning_rate": learning_rate_at(self.settings, self.epoch, 1 - 1 / batches),
+            "learning_rate": learning_rate_at(self.experiment, self.epoch, 1 - 1 / batches),
             "seconds": round(time.perf_counter() - self._started, 3),
             "images_per_second": round(state.seen / self._trained, 1),
         }
+        if self.experiment.pretraining_epochs:
+            single = self.epoch < self.experiment.pretraining_epochs
+            row["trained_on"] = "digits" if single else "images"
         for name in ("precision", "recall", "f1"):
             row |= {f"{name}_{d}": float(x) for d, x in enumerate(getattr(metrics, name))}
         return row
@@ -158,7 +163,10 @@ class SaveEpochs(Callback):
         self.summarise()
         if state.epoch == self.n_epoch:
             return
-        if state.exhausts(recorder.settings.early_stopping):
+        patience = recorder.settings.early_stopping
+        if patience is not None and state.exhausts(
+            patience, first=recorder.experiment.pretraining_epochs
+        ):
             raise CancelFitException
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
         if recorder.stop.requested:

@@ -33,7 +33,7 @@ class RunState:
     """Images of this epoch so far."""
     seconds: float = 0.0
     """Time spent in this epoch so far."""
-    rows: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, float | str]] = field(default_factory=list)
     """metrics.csv: a row for each finished epoch."""
     best: Best | None = None
     best_valid: dict[str, Any] | None = None
@@ -54,6 +54,8 @@ class RunState:
         self.epoch, self.step = epoch, 0
         self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
 
-    def exhausts(self, patience: int | None) -> bool:
-        """Whether the last `patience` finished epochs brought nothing better than the best."""
-        return patience is not None and self.epoch - 1 - self.best.epoch >= patience
+    def exhausts(self, patience: int, first: int = 0) -> bool:
+        """Whether the last `patience` finished epochs, of those from `first` on, brought nothing
+        better than the best.
+        """
+        return self.epoch - 1 - max(self.best.epoch, first) >= patience

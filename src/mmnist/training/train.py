@@ -6,17 +6,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.learner import Learner
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
+from mmnist.data.digits import load_digits
+from mmnist.data.manifest import IMAGE_SHAPE
+from mmnist.data.patches import PatchSource, digits_overlap, patch_source
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError, RunError
 from mmnist.models.factory import build_model, count_parameters
 from mmnist.models.pretraining import load_pretrained
-from mmnist.pipeline.batches import make_dataloaders
+from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware, choose_hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.runs import FINISHED, TRAINING, Run, run_of
@@ -61,20 +65,20 @@ def train(
     hardware = choose_hardware(experiment.compute)
     reset_peak_memory(hardware)
     resumed = resume and run.checkpoint_file.is_file()
-    learner, state, notes = _set_up(experiment, run, store, hardware, resumed=resumed)
+    patches = _patch_source(experiment)
+    learner, state, notes = _set_up(experiment, run, store, hardware, patches, resumed=resumed)
     # Only now, when the experiment is known to be possible, is anything written or replaced.
     if not resumed:
-        _make_folder(run, experiment, describe_environment(hardware, store))
-    batches = len(learner.dls.train)
+        _make_folder(run, experiment, describe_environment(hardware, store, patches))
     with (
-        Reporter(run.log_file, epochs=experiment.train.epochs, batches=batches) as reporter,
+        Reporter(run.log_file, work=_work(experiment, learner)) as reporter,
         stop_on_signal(deadline) as stop,
     ):
         for note in notes:
             reporter.line(note)
-        recorder = Recorder(run, state, reporter, stop, experiment.train)
+        recorder = Recorder(run, state, reporter, stop, experiment)
         learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
-        learner.fit(experiment.train.epochs, start_epoch=state.epoch)
+        learner.fit(experiment.epochs, start_epoch=state.epoch)
         _finish(run, state, reporter)
     return run
 
@@ -98,8 +102,29 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
     return run.finished
 
 
+def _patch_source(experiment: Experiment) -> PatchSource | None:
+    """What the epochs of single digits are drawn from, if there are any."""
+    if not experiment.pretraining_epochs:
+        return None
+    seed = stream_seed(experiment.seed, Stream.GROUNDS)
+    return patch_source(load_digits(experiment.pretraining.digits), seed)
+
+
+def _work(experiment: Experiment, learner: Learner) -> list[float]:
+    """What each epoch is to compute: pixels of all of its images."""
+    single = experiment.pretraining.patches * experiment.pretraining.side**2
+    whole = len(learner.dls.train.index) * IMAGE_SHAPE[0] ** 2
+    return [single] * experiment.pretraining_epochs + [whole] * experiment.train.epochs
+
+
 def _set_up(
-    experiment: Experiment, run: Run, store: Store, hardware: Hardware, *, resumed: bool
+    experiment: Experiment,
+    run: Run,
+    store: Store,
+    hardware: Hardware,
+    patches: PatchSource | None,
+    *,
+    resumed: bool,
 ) -> tuple[Learner, RunState, list[str]]:
     """Network, batches and optimiser, as new or as the checkpoint left them; what to say of it."""
     choose_algorithms(experiment.compute.deterministic)
@@ -112,7 +137,13 @@ def _set_up(
     labels = store.labels("train")
     split = split_indices(labels, experiment.data.split)
     dataloaders = make_dataloaders(
-        experiment, store.images("train"), labels, split, hardware.device
+        experiment,
+        store.images("train"),
+        labels,
+        split,
+        hardware.device,
+        digits=_digits(experiment, store),
+        patches=patches,
     )
     learner = make_learner(experiment, dataloaders, model, hardware)
     state = load_checkpoint(run.checkpoint_file, learner) if resumed else RunState()
@@ -126,9 +157,34 @@ def _set_up(
     ]
     if weights is not None:
         notes.append(str(weights))
+    if patches is not None:
+        notes.append(_describe_patches(experiment, store, patches))
     if resumed:
         notes.append(f"resumed at epoch {state.epoch + 1}, batch {state.step + 1}")
     return learner, state, notes
+
+
+def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
+    """The digits of the training images, if the training is to be told of them."""
+    if not experiment.train.presence_weight:
+        return None
+    digits = store.digits("train")
+    if digits is None:
+        raise InputError(
+            f"train.presence_weight is {experiment.train.presence_weight:g}, but {store.path} does "
+            "not say which digits are in its images: set it to 0, or take a generated data set"
+        )
+    return digits
+
+
+def _describe_patches(experiment: Experiment, store: Store, patches: PatchSource) -> str:
+    """How the training begins, and what that means for the test images."""
+    settings = experiment.pretraining
+    text = (
+        f"the first {settings.epochs} epochs: {settings.patches:,} single digits each, "
+        f"{settings.side} px, from {len(patches.pool.images):,} digits of {patches.digits}"
+    )
+    return f"{text}; {overlap}" if (overlap := digits_overlap(patches, store)) else text
 
 
 def choose_algorithms(deterministic: bool) -> None:

@@ -60,7 +60,7 @@ def _trained(result: StudyResult, config: Experiment) -> bool:
 
 def _progress(run: Run) -> str:
     epochs = len(run.metrics) if run.metrics_file.is_file() else 0
-    return f"unfinished: {epochs} of {count(run.experiment.train.epochs, 'epoch')}"
+    return f"unfinished: {epochs} of {count(run.experiment.epochs, 'epoch')}"
 
 
 def _told(runs: Iterable[Run], tell: Callable[[Run], str | None]) -> str:

@@ -1,0 +1,72 @@
+"""Which network, and where its first weights come from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from mmnist.config.section import Section
+
+#: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
+SIZES: dict[str, tuple[int | float, ...]] = {
+    "resnet": (18, 34, 50, 101, 152),
+    "wide_resnet": (50, 101),
+    "mobilenet_v2": (1.0,),
+    "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
+    "simple_cnn": (),
+    "digit_reader": (0.5, 1.0, 1.5),
+}
+
+
+class ModelSettings(Section):
+    """Which network, and where its first weights come from."""
+
+    architecture: Literal[
+        "resnet", "wide_resnet", "mobilenet_v2", "shufflenet_v2", "simple_cnn", "digit_reader"
+    ] = "resnet"
+    """Family of networks: torchvision's, `simple_cnn` (the paper's two-layer benchmark), and
+    `digit_reader` (ours: small, reads each digit where it is)."""
+    size: Annotated[
+        int | float | None,
+        Field(
+            validate_default=True,
+            json_schema_extra={"enum": [*sorted(set().union(*SIZES.values())), None]},
+        ),
+    ] = None
+    """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
+    shufflenet_v2 0.5 1.0 1.5 2.0, digit_reader 0.5 1.0 1.5; none for simple_cnn."""
+    head: Literal["own", "maximum"] = "own"
+    """How features become labels: `own`, as the network is defined; `maximum`, at each location a
+    distribution over no digit and 0-9, from which that of the largest digit follows (what
+    digit_reader does anyway)."""
+    pretrained: Annotated[str, Field(min_length=1)] = "none"
+    """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
+    digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
+    `.safetensors` state dict."""
+
+    @field_validator("size")
+    @classmethod
+    def _size_belongs_to_architecture(cls, size: Any, info: ValidationInfo) -> Any:
+        architecture = info.data.get("architecture")
+        if architecture is None:  # already reported
+            return size
+        allowed = SIZES[architecture]
+        if not allowed:
+            if size is not None:
+                raise ValueError(f"{architecture} comes in one size: leave size out, or null")
+            return None
+        if size not in allowed:
+            given = "is missing" if size is None else f"{size} is not a size of {architecture}"
+            raise ValueError(f"{given}; allowed for {architecture}: {', '.join(map(str, allowed))}")
+        return next(value for value in allowed if value == size)
+
+    @field_validator("head")
+    @classmethod
+    def _head_has_an_effect(cls, head: str, info: ValidationInfo) -> str:
+        if head == "maximum" and info.data.get("architecture") == "digit_reader":
+            raise ValueError("has no effect: digit_reader has this head anyway; leave it out")
+        return head
+
+    @property
+    def reads_maximum(self) -> bool:
+        """Whether the network tells the largest digit from what it sees at each location."""
+        return self.head == "maximum" or self.architecture == "digit_reader"

@@ -1,0 +1,125 @@
+"""How a network is trained: optimiser, learning rate, length."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from mmnist.config.section import Section
+
+ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
+
+
+class ScheduleSettings(Section):
+    """How the learning rate changes over the epochs."""
+
+    name: ScheduleName = "step"
+    """`constant`; `step` (the paper's: times `gamma` every `step_size` epochs); `one_cycle` (up,
+    then down to nothing, momentum the other way); `cosine` (down to nothing)."""
+    step_size: Annotated[int, Field(ge=1)] = 7
+    """Epochs between two steps (`step` only)."""
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Factor at each step (`step` only)."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """Share of the training in which the rate rises (`one_cycle` only)."""
+
+    @field_validator("step_size", "gamma", "warmup")
+    @classmethod
+    def _has_an_effect(cls, value: Any, info: ValidationInfo) -> Any:
+        user = "one_cycle" if info.field_name == "warmup" else "step"
+        name = info.data.get("name", user)
+        # The default is let pass, so that a configuration can be written out with all its keys.
+        if name != user and value != cls.model_fields[str(info.field_name)].default:
+            raise ValueError(
+                f"has no effect: the schedule is {name}, and only {user} uses it; leave it out, or "
+                "give the schedule as a word (schedule: "
+                f"{name}), which replaces the mapping of the file that is extended"
+            )
+        return value
+
+
+class UnfreezingSettings(Section):
+    """Which layers of a pretrained network train, and from when on."""
+
+    mode: Literal["none", "frozen", "gradual"] = "none"
+    """`none`: all layers train from the start; `frozen`: only the last layer for `epochs` epochs,
+    then all; `gradual`: one more group of layers every `epochs` epochs, the last one first."""
+    epochs: Annotated[int, Field(ge=1)] = 1
+    """Epochs before the next layers are unfrozen."""
+
+    @field_validator("epochs")
+    @classmethod
+    def _has_an_effect(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("mode") == "none" and value != 1:
+            raise ValueError("has no effect: mode is none; set mode to frozen or gradual")
+        return value
+
+
+def _named(value: Any) -> Any:
+    """`schedule: cosine` is short for `schedule: {name: cosine}`."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class PretrainingSettings(Section):
+    """The first epochs of a training with `model.pretrained: mnist`: single handwritten digits.
+
+    Their images are drawn afresh for every step: pieces of the generator's grounds with one digit,
+    or none, and parts of others at the border. Optimiser and momentum are those of `train`.
+    """
+
+    digits: Annotated[str, Field(min_length=1)] = "auto"
+    """Where the digits come from, as of `mmnist data make --digits`: `sample`, `mnist`, `auto`, or
+    a folder of MNIST's four files. Only its training digits are used."""
+    epochs: Annotated[int, Field(ge=1)] = 4
+    """Epochs before those of `train`; each is validated on the same images."""
+    patches: Annotated[int, Field(ge=2)] = 100_000
+    """Images of an epoch, in whole batches."""
+    side: Annotated[int, Field(ge=32, le=128)] = 48
+    """Their side in pixels, before they are resized as much as whole images are."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Images in a batch."""
+    learning_rate: Annotated[float, Field(gt=0)] = 4e-3
+    """Highest learning rate: it changes over these epochs as `one_cycle` does."""
+
+    @property
+    def schedule(self) -> ScheduleSettings:
+        """How the learning rate changes over these epochs."""
+        return ScheduleSettings(name="one_cycle")
+
+
+class TrainSettings(Section):
+    """How the network is trained."""
+
+    epochs: Annotated[int, Field(ge=1)] = 30
+    """Passes over the training images."""
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    """Images in a batch."""
+    gradient_accumulation: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are averaged for one step of the optimiser."""
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
+    """torch.optim's Adam, AdamW or SGD."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Learning rate; the highest one where the schedule changes it."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of SGD, and the first beta of Adam and AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay: L2 for adam and sgd, decoupled for adamw."""
+    schedule: Annotated[
+        ScheduleSettings,
+        BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
+    ] = ScheduleSettings()
+    """How the learning rate changes; a mapping, or just its name."""
+    presence_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a second loss, on which of the ten digits are in the image, beside that of the
+    label. It needs a network that reads each location (`digit_reader`, or `head: maximum`) and a
+    generated data set, which knows its digits; 0: the label alone."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target probability that is spread over all classes."""
+    gradient_clip: Annotated[float, Field(gt=0)] | None = None
+    """Largest norm of the gradient; null: no limit."""
+    early_stopping: Annotated[int, Field(ge=1)] | None = None
+    """Stop after this many epochs without a new best; null: never."""
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the weights, which is then validated and saved in
+    place of the weights; null: none."""
+    unfreezing: UnfreezingSettings = UnfreezingSettings()
+    """Which layers of a pretrained network train, and from when on."""

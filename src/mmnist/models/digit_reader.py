@@ -1,0 +1,53 @@
+"""A small network that reads digits wherever they are, and says which is the largest.
+
+Residual blocks of 3×3 convolutions at three resolutions; the last one is a grid of 8 pixels, at
+each point of which one layer tells no digit from 0 … 9. Whatever the size of the image, only the
+grid grows: a network trained on small pieces with one digit reads whole images.
+"""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmnist.models.maximum import MaximumNetwork, scores_of_locations
+
+#: Channels at 2, 4 and 8 pixels, for a size of 1; and residual blocks there.
+_CHANNELS = (16, 64, 128)
+_BLOCKS = (0, 1, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions beside the identity; it begins as the identity."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.bn2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [B, channels, H, W] → the same shape."""
+        return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+
+
+def digit_reader(size: float = 1.0) -> MaximumNetwork:
+    """The network with `size` times as many channels; 0.75 million parameters for 1.
+
+    It takes one grey channel. Its layers are `stage1`, `stage2`, `stage3` and `locations`.
+    """
+    stages = OrderedDict[str, nn.Module]()
+    channels = 1
+    for number, (width, blocks) in enumerate(zip(_CHANNELS, _BLOCKS, strict=True), start=1):
+        wider = 8 * round(width * size / 8)
+        stages[f"stage{number}"] = nn.Sequential(
+            nn.Conv2d(channels, wider, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(wider),
+            nn.ReLU(),
+            *(ResidualBlock(wider) for _ in range(blocks)),
+        )
+        channels = wider
+    stages["locations"] = scores_of_locations(channels)
+    return MaximumNetwork(stages)

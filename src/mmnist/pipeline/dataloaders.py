@@ -1,0 +1,60 @@
+"""Experiment and images → fastai DataLoaders."""
+
+import numpy as np
+import torch
+from fastai.data.core import DataLoaders
+
+from mmnist.config.schema import Experiment
+from mmnist.data.patches import PatchSource
+from mmnist.pipeline.augment import Augment
+from mmnist.pipeline.batches import Batches, ImageSource
+from mmnist.pipeline.patches import PatchBatches
+from mmnist.pipeline.preprocess import Preprocess
+from mmnist.pipeline.stages import StagedBatches
+
+
+def make_dataloaders(
+    experiment: Experiment,
+    images: np.ndarray,
+    labels: np.ndarray,
+    split: tuple[np.ndarray, np.ndarray],
+    device: torch.device,
+    *,
+    digits: np.ndarray | None = None,
+    patches: PatchSource | None = None,
+) -> DataLoaders:
+    """Training and validation batches of an experiment.
+
+    Args:
+        experiment: what is run.
+        images: uint8 [N, 128, 128], read by index.
+        labels: int64 [N].
+        split: indices of the training and of the validation images, int64.
+        device: where the batches are made.
+        digits: uint8 [N, 3], the digits of each image, if the training is to be told of them.
+        patches: what the first epochs are drawn from, if they are of single digits.
+    """
+    source = ImageSource(images, device)
+    preprocess = Preprocess.of(experiment)
+    common = {
+        "batch_size": experiment.train.batch_size,
+        "workers": experiment.compute.workers,
+    }
+    train_index, valid_index = split
+    train: Batches | StagedBatches = Batches(
+        source,
+        train_index,
+        labels,
+        preprocess,
+        digits=digits,
+        shuffle=True,
+        augment=Augment(experiment.augmentation) if experiment.augment != "none" else None,
+        seed=experiment.seed,
+        **common,
+    )
+    if patches is not None:
+        train = StagedBatches(
+            PatchBatches(patches, experiment, device), experiment.pretraining_epochs, train
+        )
+    valid = Batches(source, valid_index, labels, preprocess, **common)
+    return DataLoaders(train, valid, device=device)

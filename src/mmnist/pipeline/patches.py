@@ -1,0 +1,71 @@
+"""Batches of small images with one digit, drawn as they are needed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmnist.config.schema import Experiment
+from mmnist.data.manifest import IMAGE_SHAPE
+from mmnist.data.patches import PatchSource, draw_patches
+from mmnist.pipeline.batches import ahead, presence
+from mmnist.pipeline.preprocess import Preprocess
+from mmnist.pipeline.randomness import Stream, stream_seed
+
+#: Share of the patches without a digit, for a network that can say so.
+EMPTY = 0.25
+
+
+class PatchBatches:
+    """One pass over patches: batches of (images, labels, which digits are there) on the device.
+
+    The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
+    what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
+    there is no digit; the last part is float32 [B, 10]. All follows from the seed and `epoch`.
+
+    Networks that give one of ten answers for the whole image see no empty patches.
+    """
+
+    n_inp = 1
+    """For fastai: the first part goes into the network, the others into the loss."""
+
+    def __init__(self, source: PatchSource, experiment: Experiment, device: torch.device):
+        settings = experiment.pretraining
+        self.device = device
+        self.epoch = 0
+        self.first_step = 0
+        self.side = settings.side
+        self.batch_size = settings.batch_size
+        self._source = source
+        self._batches = -(-settings.patches // settings.batch_size)
+        self._seed = experiment.seed
+        self._workers = experiment.compute.workers
+        self._reads_locations = experiment.model.reads_maximum
+        self._preprocess = replace(
+            Preprocess.of(experiment),
+            size=round(settings.side * experiment.resize / IMAGE_SHAPE[0]),
+        )
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        steps = range(self.first_step, self._batches)
+        for images, labels in ahead(self._draw, steps, self._workers):
+            batch = [torch.from_numpy(images), torch.from_numpy(labels)]
+            if self._reads_locations:
+                batch.append(presence(labels[:, None]))
+            pixels, *targets = (self._send(each) for each in batch)
+            yield self._preprocess(pixels), *targets
+
+    def _draw(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(stream_seed(self._seed, Stream.PATCHES, self.epoch, step))
+        empty = EMPTY if self._reads_locations else 0.0
+        return draw_patches(rng, self._source, self.batch_size, side=self.side, empty=empty)
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)

@@ -1,0 +1,45 @@
+"""What a training makes small, and what counts as a hit while it trains."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmnist.config.training import TrainSettings
+from mmnist.models.maximum import Reading
+
+
+class Objective:
+    """The loss of a batch: cross-entropy of the label, and of which digits there are if asked for.
+
+    Networks that read each location return a `Reading` while they train; for them a label of -1
+    says that there is no digit. All others return scores [B, 10].
+    """
+
+    def __init__(self, settings: TrainSettings):
+        self._smoothing = settings.label_smoothing
+        self._presence_weight = settings.presence_weight
+
+    def __call__(
+        self, output: Tensor | Reading, labels: Tensor, present: Tensor | None = None
+    ) -> Tensor:
+        """Mean loss of the batch, a scalar.
+
+        Args:
+            output: what the network returned.
+            labels: int64 [B].
+            present: float32 [B, 10], 1 for digits that are in the image.
+        """
+        if not isinstance(output, Reading):
+            return F.cross_entropy(output, labels, label_smoothing=self._smoothing)
+        # Log-probabilities are scores whose exponentials sum to 1 already.
+        loss = F.cross_entropy(output.outcomes, labels + 1, label_smoothing=self._smoothing)
+        if self._presence_weight and present is not None:
+            each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
+            loss = loss + self._presence_weight * each.sum(dim=1).mean()
+        return loss
+
+
+def count_hits(output: Tensor | Reading, labels: Tensor) -> Tensor:
+    """How many labels int64 [B] of a batch a network got right: int64, a scalar on its device."""
+    if isinstance(output, Reading):
+        return (output.outcomes.argmax(1) == labels + 1).sum()
+    return (output.argmax(1) == labels).sum()

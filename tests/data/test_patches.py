@@ -1,0 +1,100 @@
+"""Patches: what is in them, and what is not."""
+
+import numpy as np
+import pytest
+
+from mmnist.data.backgrounds import Textures
+from mmnist.data.digits import load_digits
+from mmnist.data.patches import NO_DIGIT, PatchSource, digits_overlap, draw_patches, patch_source
+from mmnist.data.scenes import GlyphPool
+from mmnist.data.store import open_store
+
+BLACK = Textures(np.zeros((1, 200, 200), np.uint8), np.ones(1))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits("sample")
+
+
+@pytest.fixture(scope="module")
+def source(digits):
+    pool = GlyphPool.of(digits.train_images, digits.train_labels)
+    return PatchSource(BLACK, pool, "sample", digits.fingerprint)
+
+
+def draw(source, n=2000, *, seed=0, side=48, empty=0.25):
+    return draw_patches(np.random.default_rng(seed), source, n, side=side, empty=empty)
+
+
+def squares():
+    """A source whose digit k is a square of 20 px of the grey level 20 + k."""
+    glyphs = np.zeros((10, 28, 28), np.uint8)
+    glyphs[:, 4:24, 4:24] = 20 + np.arange(10, dtype=np.uint8)[:, None, None]
+    return PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "squares", "0")
+
+
+def test_shapes_labels_and_shares(source):
+    images, labels = draw(source, empty=0.25)
+    assert images.shape == (2000, 48, 48)
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.int64
+    counts = np.bincount(labels + 1, minlength=11)
+    assert counts[0] == pytest.approx(500, abs=80)  # four standard deviations
+    assert counts[1:] == pytest.approx(np.full(10, 150), abs=50)
+    assert NO_DIGIT == -1
+
+
+def test_a_digit_is_whole():
+    images, labels = draw(squares(), 500, empty=0.0)
+    # Digit k has a grey level of its own, enlarged by the generator's gain of 1.04.
+    levels = np.rint(1.04 * (20 + labels)).astype(int)
+    share = (images == levels[:, None, None]).sum(axis=(1, 2))
+    # A square of 20 px, enlarged 1 to 1.25 times, made smaller where it would not fit when turned.
+    assert share.min() > 300
+    assert share.max() < 28**2
+
+
+def test_empty_patches_hold_at_most_parts_of_digits(source):
+    images, labels = draw(source, empty=1.0)
+    assert (labels == NO_DIGIT).all()
+    # Parts come from outside: their centres lie there, so the middle stays empty.
+    assert images[:, 14:34, 14:34].max() == 0
+    crowded = (images.reshape(len(images), -1) > 0).any(axis=1).mean()
+    assert 0.1 < crowded < 0.5
+
+
+def test_the_same_stream_gives_the_same_patches(source):
+    one, other, third = draw(source, 50), draw(source, 50), draw(source, 50, seed=1)
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not np.array_equal(one[0], third[0])
+
+
+@pytest.mark.parametrize("side", [32, 48, 128])
+def test_any_side(source, side):
+    assert draw(source, 20, side=side)[0].shape == (20, side, side)
+
+
+def test_only_training_digits_are_used_and_grounds_follow_from_the_seed(digits):
+    one, again, other = (patch_source(digits, seed) for seed in (1, 1, 2))
+    assert len(one.pool.images) == len(digits.train_images)
+    seen = {image.tobytes() for image in one.pool.images}
+    assert not any(image.tobytes() in seen for image in digits.test_images)
+    assert np.array_equal(one.textures.images, again.textures.images)
+    assert not np.array_equal(one.textures.images, other.textures.images)
+
+
+def test_what_test_images_may_share_with_patches_is_said(source, tmp_path, digits):
+    from mmnist.data.generate import make_dataset
+
+    store = make_dataset(
+        tmp_path / "made", train=10, test=10, seed=0, digits=digits, labels="natural", workers=1
+    )
+    assert digits_overlap(source, store) == ""
+    other = PatchSource(BLACK, source.pool, "other", "f" * 64)
+    assert "made from other digits" in digits_overlap(other, store)
+    manifest = (store.path / "manifest.json").read_text("utf-8")
+    (store.path / "manifest.json").write_text(
+        manifest.replace('"kind": "generated"', '"kind": "competition"'), "utf-8"
+    )
+    assert "competition's test images" in digits_overlap(source, open_store(store.path))

