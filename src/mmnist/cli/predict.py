@@ -39,6 +39,13 @@ def predict(
     probabilities: Annotated[
         Path | None, typer.Option(help="Write the probabilities too (.csv or .npy).")
     ] = None,
+    readings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write each digit that was read, with its place (.csv); for a network that reads "
+            "each location."
+        ),
+    ] = None,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
     ] = "auto",
@@ -57,11 +64,14 @@ def predict(
         raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
     if images is not None and output is None:
         raise InputError("--input needs --output, the file for the labels of those images")
+    if readings is not None and (len(chosen) > 1 or readings.suffix != ".csv"):
+        raise InputError(f"--readings {readings}: give one run, and a name that ends in .csv")
     array, store = _images(chosen, images)
 
     from mmnist.evaluation.predict import (
         average_probabilities,
         predict_probabilities,
+        read_digits,
         write_probabilities,
         write_submission,
     )
@@ -76,6 +86,12 @@ def predict(
     if probabilities is not None:
         write_probabilities(probabilities, mean)
         console.print(f"probabilities: {probabilities}", markup=False, soft_wrap=True)
+    if readings is not None:
+        from mmnist.evaluation.readings import write_readings
+
+        found = read_digits(chosen[0], array, device)
+        write_readings(readings, found)
+        console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:
         _print_accuracy(store, mean.argmax(1))
 

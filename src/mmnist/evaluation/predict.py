@@ -1,17 +1,19 @@
 """Runs and images → probabilities → Kaggle's CSV."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
+from mmnist.evaluation.readings import find_digits
 from mmnist.files import replacing
 from mmnist.models.factory import NUM_CLASSES, build_model
+from mmnist.models.maximum import MaximumNetwork
 from mmnist.models.pretraining import read_state_dict
 from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.device import choose_hardware
@@ -30,29 +32,65 @@ def predict_probabilities(
     Raises:
         InputError: the run has no weights yet, or they do not fit its configuration.
     """
+    outputs = _apply(run, images, device, progress, nn.Module.__call__)
+    return torch.cat([logits.softmax(1) for logits in outputs]).cpu().numpy()
+
+
+def read_digits(
+    run: Run,
+    images: np.ndarray,
+    device: str = "auto",
+    progress: Callable[[int], None] = lambda count: None,
+) -> pd.DataFrame:
+    """The digits that a run reads in images uint8 [N, H, W], with their places in the images.
+
+    Returns:
+        Rows as of `mmnist.evaluation.readings.find_digits`; Id is the number of the image.
+
+    Raises:
+        InputError: as `predict_probabilities`, or the network does not read locations.
+    """
+    if not run.experiment.model.reads_maximum:
+        raise InputError(
+            f"{run.title} does not tell where digits are: its network gives one answer for the "
+            "whole image; take digit_reader, or model.head maximum"
+        )
+    parts, first = [], 0
+    for scores in _apply(run, images, device, progress, MaximumNetwork.scores):
+        found = find_digits(scores, images.shape[-1])
+        parts.append(found.assign(Id=found["Id"] + first))
+        first += len(scores)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _apply(
+    run: Run,
+    images: np.ndarray,
+    device: str,
+    progress: Callable[[int], None],
+    function: Callable[[nn.Module, Tensor], Tensor],
+) -> Iterator[Tensor]:
+    """What `function` of the best network of a run and a batch of images gives, in float32."""
     experiment = run.experiment
     compute = experiment.compute.model_copy(update={"device": device})
     hardware = choose_hardware(compute)
     model = load_best_model(run, experiment).to(hardware.device).eval()
     if compute.channels_last:
         model.to(memory_format=torch.channels_last)
-    source = ImageSource(images, hardware.device)
     batches = Batches(
-        source,
+        ImageSource(images, hardware.device),
         np.arange(len(images)),
         np.zeros(len(images), dtype=np.int64),
         Preprocess.of(experiment),
         batch_size=experiment.train.batch_size,
         workers=compute.workers,
     )
-    probabilities = []
     with torch.inference_mode():
         for batch, _ in batches:
             with hardware.autocast():
-                logits = model(batch)
-            probabilities.append(logits.float().softmax(1))
+                output = function(model, batch)
+            yield output.float()
             progress(len(batch))
-    return torch.cat(probabilities).cpu().numpy()
 
 
 def load_best_model(run: Run, experiment: Experiment) -> nn.Module:

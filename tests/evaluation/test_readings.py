@@ -1,0 +1,60 @@
+"""Digits and their places, from scores of locations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mmnist.errors import InputError
+from mmnist.evaluation.predict import read_digits
+from mmnist.evaluation.readings import COLUMNS, find_digits, write_readings
+
+
+def scores(*digits, images=2, grid=16):
+    """Certain of no digit, but for (image, digit, row, column, score) above it."""
+    made = torch.zeros(images, 11, grid, grid)
+    for image, digit, row, column, score in digits:
+        made[image, 1 + digit, row, column] = score
+    made[:, 0] += 8
+    return made
+
+
+def test_each_digit_is_found_where_it_is():
+    found = find_digits(scores((0, 7, 3, 5, 12), (0, 2, 10, 12, 20), (1, 0, 0, 15, 11)), 128)
+    assert list(found) == COLUMNS
+    assert found[["Id", "digit"]].to_numpy().tolist() == [[0, 2], [0, 7], [1, 0]]
+    np.testing.assert_allclose(found["x"], [96, 40, 120], atol=0.5)
+    np.testing.assert_allclose(found["y"], [80, 24, 0], atol=0.5)
+    expected = [1 / (1 + np.exp(8 - s) + 9 * np.exp(-s)) for s in (20, 12, 11)]
+    np.testing.assert_allclose(found["probability"], expected, rtol=1e-5)
+
+
+def test_one_digit_seen_at_several_locations_is_one_in_their_middle():
+    around = [(0, 4, 6, 6, 12), (0, 4, 6, 7, 11.99), (0, 4, 7, 6, 11.98), (0, 4, 7, 7, 11.97)]
+    found = find_digits(scores(*around), 128)
+    assert found["digit"].tolist() == [4]
+    assert found["x"].item() == pytest.approx(52, abs=0.5)
+    assert found["y"].item() == pytest.approx(52, abs=0.5)
+
+
+def test_nothing_is_found_where_there_is_nothing():
+    assert find_digits(scores((0, 4, 6, 6, 7.5)), 128).empty
+
+
+def test_touching_digits_are_two():
+    found = find_digits(scores((0, 4, 6, 6, 15), (0, 5, 6, 9, 14)), 128)
+    assert found["digit"].tolist() == [4, 5]
+
+
+def test_written_and_read_back(tmp_path):
+    found = find_digits(scores((0, 7, 3, 5, 12)), 128)
+    write_readings(tmp_path / "new" / "readings.csv", found)
+    again = pd.read_csv(tmp_path / "new" / "readings.csv")
+    assert list(again) == COLUMNS
+    assert again["digit"].tolist() == [7]
+    assert again["x"].tolist() == [40.0]
+
+
+def test_other_networks_do_not_tell_where(tiny_run):
+    with pytest.raises(InputError, match="does not tell where digits are"):
+        read_digits(tiny_run, np.zeros((1, 128, 128), np.uint8))
