@@ -14,7 +14,7 @@ from mmnist.config.schema import Experiment
 from mmnist.evaluation.metrics import compute_metrics
 from mmnist.runs import FINISHED, run_of
 
-FIGURES = ["accuracy.png", "confusion.png", "loss.png"]
+FIGURES = ["accuracy.png", "confusion.png", "loss.png", "time.png"]
 
 
 def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
@@ -23,7 +23,7 @@ def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
     run = run_of(experiment, root)
     run.write_config(experiment)
     losses = {"train_loss": 0.5, "valid_loss": 0.6, "train_accuracy": 0.8, "valid_accuracy": 0.9}
-    run.write_metrics([{"epoch": epoch, **losses} for epoch in range(2)])
+    run.write_metrics([{"epoch": epoch, **losses, "seconds": 60.0} for epoch in range(2)])
     labels = np.repeat(np.arange(10), np.arange(1, 11))
     predictions = labels.copy()
     predictions[-wrong:] = 0

@@ -64,6 +64,15 @@ def test_empty_patches_hold_at_most_parts_of_digits(source):
     assert 0.1 < crowded < 0.5
 
 
+def test_distorted_digits_have_the_same_labels(source):
+    plain, labels = draw(source, 50)
+    rng = np.random.default_rng(0)
+    images, _ = draw_patches(rng, source, 50, side=48, empty=0.25, distortion=0.1)
+    assert images.shape == plain.shape
+    assert not np.array_equal(images, plain)
+    assert (labels >= NO_DIGIT).all()
+
+
 def test_the_same_stream_gives_the_same_patches(source):
     one, other, third = draw(source, 50), draw(source, 50), draw(source, 50, seed=1)
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

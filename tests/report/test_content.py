@@ -98,6 +98,25 @@ def test_seeds_with_other_settings_are_named(make_run):
     assert build_report(alike).warnings == []
 
 
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ("", "the test images show none of them"),
+        ("the competition's test images may show MNIST digits that these epochs have seen", None),
+    ],
+)
+def test_digits_seen_before_are_told(make_run, seen, words):
+    model = {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"}
+    runs = [make_run("a", seed, model=model) for seed in (0, 1)]
+    for run in runs:
+        run.write_environment({"pretraining": {"digits": "mnist", "seen_in_test_images": seen}})
+    (warning,) = build_report([*runs, make_run("b")]).warnings
+    assert warning == (
+        "a/seed-0, a/seed-1: first trained on single digits of mnist, which the validation images "
+        f"may show too; {words or seen}"
+    )
+
+
 def test_unfinished_run_is_reported_with_a_note(make_run):
     report = build_report([make_run(finished=False, epochs=4)])
     (warning,) = report.warnings

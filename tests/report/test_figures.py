@@ -13,7 +13,7 @@ from mmnist.report.figures import COLOURS, draw_figures
 from mmnist.runs import Run
 
 DPI = 75
-NAMES = ["loss.png", "accuracy.png", "confusion.png"]
+NAMES = ["loss.png", "accuracy.png", "time.png", "confusion.png"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +40,10 @@ def _pixels(image, colour):
 
 
 def test_figures_have_their_size_and_are_not_blank(make_run, tmp_path):
-    loss, accuracy, confusion = _draw([make_run()], tmp_path / "out")
+    loss, accuracy, time, confusion = _draw([make_run()], tmp_path / "out")
     assert loss.shape == accuracy.shape == (4 * DPI, 9 * DPI, 3)
     assert confusion.shape[0] >= 4 * DPI
-    for image in (loss, accuracy, confusion):
+    for image in (loss, accuracy, time, confusion):
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         assert (border == 255).all()  # nothing is cut off at the edge
         assert 0.02 < (image != 255).any(axis=2).mean() < 0.9
@@ -61,7 +61,7 @@ def test_figures_depend_on_the_run(make_run, tmp_path):
 
 def test_each_run_has_a_colour(make_run, tmp_path):
     runs = [make_run(name, errors=0.1 * place) for place, name in enumerate("abc")]
-    loss, accuracy, confusion = _draw(runs, tmp_path / "out")
+    loss, accuracy, _, confusion = _draw(runs, tmp_path / "out")
     for image in (loss, accuracy):
         shown = [_pixels(image, colour) > 20 for colour in COLOURS]
         assert shown[:6] == [True] * 3 + [False] * 3  # black is the colour of the axes, too
@@ -70,9 +70,9 @@ def test_each_run_has_a_colour(make_run, tmp_path):
 
 def test_seeds_share_a_colour_beside_other_runs(make_run, tmp_path):
     runs = [make_run("a", seed, errors=0.1 * seed) for seed in range(3)]
-    (alone, _, _) = _draw(runs, tmp_path / "1")
+    (alone, *_) = _draw(runs, tmp_path / "1")
     assert _pixels(alone, COLOURS[2]) > 20
-    (beside, _, _) = _draw([*runs, make_run("b", errors=0.5)], tmp_path / "2")
+    (beside, *_) = _draw([*runs, make_run("b", errors=0.5)], tmp_path / "2")
     assert _pixels(beside, COLOURS[1]) > 20
     assert _pixels(beside, COLOURS[2]) == 0
 

@@ -75,6 +75,9 @@ class PretrainingSettings(Section):
     """Images of an epoch, in whole batches."""
     side: Annotated[int, Field(ge=32, le=128)] = 48
     """Their side in pixels, before they are resized as much as whole images are."""
+    distortion: Annotated[float, Field(ge=0, le=0.5)] = 0.08
+    """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
+    sake of handwriting that is not among them; 0: not at all."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures, draw_texture, texture_variants, texture_weights
 from mmnist.data.digits import DigitPools
+from mmnist.data.distortion import distort_glyphs
 from mmnist.data.scenes import (
     CELL_SIDE,
     MAX_ROTATION,
@@ -66,11 +67,18 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
 
 
 def draw_patches(
-    rng: np.random.Generator, source: PatchSource, n: int, *, side: int, empty: float
+    rng: np.random.Generator,
+    source: PatchSource,
+    n: int,
+    *,
+    side: int,
+    empty: float,
+    distortion: float = 0.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw `n` patches: images uint8 [n, side, side] and labels int64 [n], 0 to 9 or `NO_DIGIT`.
 
-    The digit, rotated and enlarged as in a scene, lies wholly inside. A share `empty` has none.
+    The digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
+    wholly inside. A share `empty` has none.
     """
     frame = CELL_SIDE  # a digit outside the patch may reach so far into it
     canvas = side + 2 * frame
@@ -81,13 +89,13 @@ def draw_patches(
         rng.integers(0, textures.images.shape[1] - canvas + 1, (n, 2)),
         canvas,
     )
-    digits, cells = _draw_cells(rng, source.pool, n)
+    digits, cells = _draw_cells(rng, source.pool, n, distortion)
     corners = rng.integers(frame, frame + side - CELL_SIDE + 1, (n, 2))
     labels = np.where(rng.random(n) < empty, NO_DIGIT, digits)
     cells[labels == NO_DIGIT] = 0
     add_clipped(images, cells, corners)
 
-    _, others = _draw_cells(rng, source.pool, n)
+    _, others = _draw_cells(rng, source.pool, n, distortion)
     places = rng.integers(0, canvas - CELL_SIDE + 1, (n, 2))
     centres = places + CELL_SIDE // 2 - frame
     outside = ((centres < 0) | (centres >= side)).any(axis=1)
@@ -98,11 +106,12 @@ def draw_patches(
 
 
 def _draw_cells(
-    rng: np.random.Generator, pool: GlyphPool, n: int
+    rng: np.random.Generator, pool: GlyphPool, n: int, distortion: float
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Digits [n], all equally likely, and their cells uint8 [n, 28, 28]."""
     digits = rng.integers(0, 10, n)
     glyphs = pool.images[rng.integers(pool.starts[digits], pool.starts[digits + 1])]
+    glyphs = distort_glyphs(rng, glyphs, distortion)
     scales = rng.uniform(*SCALE_RANGE, n).astype(np.float32)
     angles = np.radians(rng.uniform(-MAX_ROTATION, MAX_ROTATION, n)).astype(np.float32)
     return digits, render_digits(glyphs, scales, angles)

@@ -175,13 +175,17 @@ def render_digits(
     cos, sin = cos[:, None, None], sin[:, None, None]
     rows = cos * y - sin * x + (CELL_SIDE - 1) / 2
     columns = sin * y + cos * x + (CELL_SIDE - 1) / 2
-    return _sample_glyphs(glyphs, rows, columns).reshape(shape)
+    return sample_glyphs(glyphs, rows, columns, gain=_GAIN).reshape(shape)
 
 
-def _sample_glyphs(
-    glyphs: NDArray[np.uint8], rows: NDArray[np.float32], columns: NDArray[np.float32]
+def sample_glyphs(
+    glyphs: NDArray[np.uint8],
+    rows: NDArray[np.float32],
+    columns: NDArray[np.float32],
+    gain: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """`glyphs` [m, 28, 28] at `rows`, `columns` [m, 28, 28], by linear interpolation."""
+    """`glyphs` [m, 28, 28] at `rows`, `columns` [m, 28, 28], by linear interpolation; grey levels
+    are multiplied by `gain`, and end at 255."""
     # All glyphs stand in one tall image, each with a black frame for the points outside it.
     padded = np.pad(glyphs, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]
@@ -190,7 +194,7 @@ def _sample_glyphs(
     rows += (np.arange(len(glyphs), dtype=np.float32) * side)[:, None, None]
     tall = padded.reshape(-1, side)
     sampled = ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
-    return np.minimum(np.rint(_GAIN * sampled), 255).astype(np.uint8)
+    return np.minimum(np.rint(gain * sampled), 255).astype(np.uint8)
 
 
 def _fit_into_cell(

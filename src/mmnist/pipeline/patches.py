@@ -39,6 +39,7 @@ class PatchBatches:
         self.side = settings.side
         self.batch_size = settings.batch_size
         self._source = source
+        self._distortion = settings.distortion
         self._batches = -(-settings.patches // settings.batch_size)
         self._seed = experiment.seed
         self._workers = experiment.compute.workers
@@ -63,7 +64,14 @@ class PatchBatches:
     def _draw(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng(stream_seed(self._seed, Stream.PATCHES, self.epoch, step))
         empty = EMPTY if self._reads_locations else 0.0
-        return draw_patches(rng, self._source, self.batch_size, side=self.side, empty=empty)
+        return draw_patches(
+            rng,
+            self._source,
+            self.batch_size,
+            side=self.side,
+            empty=empty,
+            distortion=self._distortion,
+        )
 
     def _send(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cuda":

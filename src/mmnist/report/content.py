@@ -1,6 +1,6 @@
 """What a report says about runs, before it takes the form of text, a table or a figure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import mean, stdev
@@ -119,7 +119,21 @@ class Report:
                 warnings.append(
                     f"the runs of {name} differ in more than the seed: {', '.join(keys)}"
                 )
-        return warnings
+        return warnings + list(self._seen_digits())
+
+    def _seen_digits(self) -> Iterator[str]:
+        """Where images may show handwritten digits that the training has seen by themselves."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for entry in self.entries:
+            if entry.run.experiment.pretraining_epochs:
+                told = entry.run.environment.get("pretraining", {})
+                seen = told.get("seen_in_test_images") or "the test images show none of them"
+                found.setdefault((str(told.get("digits")), seen), []).append(entry.label)
+        for (digits, seen), labels in found.items():
+            yield (
+                f"{', '.join(labels)}: first trained on single digits of {digits}, which the "
+                f"validation images may show too; {seen}"
+            )
 
     @property
     def notes(self) -> list[str]:

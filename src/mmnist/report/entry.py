@@ -16,7 +16,7 @@ DATA = {
     "unknown": "images of unknown origin",
 }
 
-_CURVES = {"epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy"}
+_CURVES = {"epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ STYLE = {
 
 
 def draw_figures(report: Report, folder: Path) -> list[Path]:
-    """Write loss.png, accuracy.png and confusion.png into `folder` and return their paths.
+    """Write loss.png, accuracy.png, time.png and confusion.png into `folder`; return their paths.
 
     Raises RunError if a file cannot be written.
     """
@@ -60,6 +60,7 @@ def draw_figures(report: Report, folder: Path) -> list[Path]:
         figures = {
             "loss.png": _curves(report.entries, "loss"),
             "accuracy.png": _curves(report.entries, "accuracy"),
+            "time.png": _error_by_time(report.entries),
             "confusion.png": _confusion(report.entries),
         }
         for name, figure in figures.items():
@@ -100,6 +101,27 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
     else:
         panels[0].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     _name_runs(figure, panels[0], entries)
+    return figure
+
+
+def _error_by_time(entries: Sequence[Entry]) -> Figure:
+    """Share of the validation images that are wrong (log axis), by the time of training so far."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
+        rows = entry.run.metrics
+        minutes = rows["seconds"].cumsum() / 60
+        wrong = 1 - rows["valid_accuracy"]
+        axes.plot(minutes, wrong, style, color=colour, marker=".", label=entry.label)
+    devices = dict.fromkeys(str(entry.run.summary.get("device")) for entry in entries)
+    axes.set(
+        xlabel=f"minutes of training and validation ({'; '.join(devices)})",
+        title="validation images that are wrong",
+        xlim=(0, None),
+    )
+    log_axis([axes], [line.get_ydata() for line in axes.lines])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    _name_runs(figure, axes, entries)
     return figure
 
 
