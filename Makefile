@@ -10,7 +10,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## data, training, report and submission, from nothing, in under 10 minutes
-	$(BIN)/mmnist data make --train 20000 --test 2000 --output data/quickstart --force
+	$(BIN)/mmnist data make --train 20000 --test 2000 --digits sample --output data/quickstart --force
 	$(BIN)/mmnist train configs/quickstart.yaml --force
 	$(BIN)/mmnist report runs/quickstart/seed-0
 	$(BIN)/mmnist predict runs/quickstart/seed-0

@@ -24,7 +24,7 @@ def source(digits):
 
 
 def draw(source, n=2000, *, seed=0, side=48, empty=0.25):
-    return draw_patches(np.random.default_rng(seed), source, n, side=side, empty=empty)
+    return draw_patches(np.random.default_rng(seed), source, n, side=side, empty=empty)[:2]
 
 
 def squares():
@@ -67,7 +67,7 @@ def test_empty_patches_hold_at_most_parts_of_digits(source):
 def test_distorted_digits_have_the_same_labels(source):
     plain, labels = draw(source, 50)
     rng = np.random.default_rng(0)
-    images, _ = draw_patches(rng, source, 50, side=48, empty=0.25, distortion=0.1)
+    images, *_ = draw_patches(rng, source, 50, side=48, empty=0.25, distortion=0.1)
     assert images.shape == plain.shape
     assert not np.array_equal(images, plain)
     assert (labels >= NO_DIGIT).all()
@@ -77,6 +77,26 @@ def test_the_same_stream_gives_the_same_patches(source):
     one, other, third = draw(source, 50), draw(source, 50), draw(source, 50, seed=1)
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     assert not np.array_equal(one[0], third[0])
+
+
+@pytest.mark.parametrize(("side", "places"), [(48, 1), (79, 1), (80, 4), (128, 9)])
+def test_each_square_of_a_larger_patch_has_a_digit_of_its_own(side, places):
+    rng = np.random.default_rng(0)
+    images, labels, digits = draw_patches(rng, squares(), 200, side=side, empty=0.3)
+    assert digits.shape == (200, places)
+    assert np.array_equal(labels, digits.max(axis=1))
+    assert (digits == NO_DIGIT).mean() == pytest.approx(0.3, abs=0.1)
+    # The grey level of a square tells the digit; each is seen where it is said to be.
+    per_side = round(places**0.5)
+    for image, each in zip(images, digits, strict=True):
+        for place, digit in enumerate(each):
+            row, column = divmod(place, per_side)
+            edges = np.arange(per_side + 1) * side // per_side
+            part = image[edges[row] : edges[row + 1], edges[column] : edges[column + 1]]
+            if digit == NO_DIGIT:
+                assert places == 1 or part.max() == 0
+            else:
+                assert (part == np.rint(1.04 * (20 + digit))).sum() > 300
 
 
 @pytest.mark.parametrize("side", [32, 48, 128])

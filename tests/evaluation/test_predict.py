@@ -9,6 +9,7 @@ from mmnist.errors import InputError
 from mmnist.evaluation.predict import (
     average_probabilities,
     predict_probabilities,
+    shifted_views,
     write_probabilities,
     write_submission,
 )
@@ -47,3 +48,16 @@ def test_probabilities(tmp_path):
     np.testing.assert_allclose(table.iloc[:, 1:], probabilities, atol=1e-6)
     with pytest.raises(InputError, match=r"must end in \.csv or \.npy"):
         write_probabilities(tmp_path / "p.txt", probabilities)
+
+
+def test_views_are_moved_and_repeat_the_border():
+    image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+    same, right, left, down, up = shifted_views(image, 1)
+    assert np.array_equal(same, image)
+    assert np.array_equal(right[0, :, 1:], image[0, :, :-1])
+    assert np.array_equal(right[0, :, 0], image[0, :, 0])
+    assert np.array_equal(left[0, :, :-1], image[0, :, 1:])
+    assert np.array_equal(down[0, 1:], image[0, :-1])
+    assert np.array_equal(up[0, :-1], image[0, 1:])
+    assert np.array_equal(up[0, -1], image[0, -1])
+    assert len(list(shifted_views(image, 0))) == 1

@@ -39,6 +39,16 @@ def predict(
     probabilities: Annotated[
         Path | None, typer.Option(help="Write the probabilities too (.csv or .npy).")
     ] = None,
+    shift: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=32,
+            metavar="PIXELS",
+            help="Test-time augmentation: average over the image and four copies of it, moved by "
+            "so many pixels.",
+        ),
+    ] = 0,
     readings: Annotated[
         Path | None,
         typer.Option(
@@ -72,13 +82,18 @@ def predict(
         average_probabilities,
         predict_probabilities,
         read_digits,
+        shifted_views,
         write_probabilities,
         write_submission,
     )
     from mmnist.terminal import console, progress_bar
 
-    with progress_bar("predicting", len(array) * len(chosen)) as advance:
-        each = [predict_probabilities(run, array, device, advance) for run in chosen]
+    with progress_bar("predicting", len(array) * len(chosen) * (5 if shift else 1)) as advance:
+        each = [
+            predict_probabilities(run, view, device, advance)
+            for run in chosen
+            for view in shifted_views(array, shift)
+        ]
     mean = average_probabilities(each)
     path = output or _default_output(chosen)
     write_submission(path, mean.argmax(1))

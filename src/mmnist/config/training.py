@@ -60,10 +60,11 @@ def _named(value: Any) -> Any:
 
 
 class PretrainingSettings(Section):
-    """The first epochs of a training with `model.pretrained: mnist`: single handwritten digits.
+    """The first epochs of a training with `model.pretrained: mnist`: handwritten digits.
 
-    Their images are drawn afresh for every step: pieces of the generator's grounds with one digit,
-    or none, and parts of others at the border. Optimiser and momentum are those of `train`.
+    Their images, patches, are drawn afresh for every step: pieces of the generator's grounds, with
+    one digit or none on each square of at least 40 pixels, and for a single square parts of others
+    at the border. Optimiser and momentum are those of `train`.
     """
 
     digits: Annotated[str, Field(min_length=1)] = "auto"
@@ -74,7 +75,8 @@ class PretrainingSettings(Section):
     patches: Annotated[int, Field(ge=2)] = 100_000
     """Images of an epoch, in whole batches."""
     side: Annotated[int, Field(ge=32, le=128)] = 48
-    """Their side in pixels, before they are resized as much as whole images are."""
+    """Their side in pixels, before they are resized as much as whole images are; 48: a single
+    digit, 80: four, 128: nine."""
     distortion: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
     sake of handwriting that is not among them; 0: not at all."""

@@ -1,9 +1,11 @@
-"""Small images with one handwritten digit or none: pieces of what the scenes are made of.
+"""Images for learning to read digits: pieces of what scenes are made of, closely filled.
 
-They teach a network to read single digits, at a fraction of the price of a whole image.
+A scene has three digits on its 128 × 128 pixels; a network learns more from as many pixels if they
+hold more digits.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,10 @@ from mmnist.data.store import Store
 #: Label of a patch without a digit.
 NO_DIGIT = -1
 
-#: Share of the patches into which a part of another digit reaches from outside.
+#: Side in pixels of the square that each digit has for itself, at least.
+_SQUARE = 40
+
+#: Share of the patches of one square into which a part of another digit reaches from outside.
 _CROWDED = 0.5
 
 
@@ -66,6 +71,17 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
     )
 
 
+class Patches(NamedTuple):
+    """Images with what is in them."""
+
+    images: NDArray[np.uint8]
+    """uint8 [n, side, side]."""
+    labels: NDArray[np.int64]
+    """int64 [n]: the largest digit, or `NO_DIGIT`."""
+    digits: NDArray[np.int64]
+    """int64 [n, k]: the digit of each of the k places, or `NO_DIGIT`."""
+
+
 def draw_patches(
     rng: np.random.Generator,
     source: PatchSource,
@@ -74,11 +90,12 @@ def draw_patches(
     side: int,
     empty: float,
     distortion: float = 0.0,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw `n` patches: images uint8 [n, side, side] and labels int64 [n], 0 to 9 or `NO_DIGIT`.
+) -> Patches:
+    """Draw `n` patches: squares of at least 40 px, each with one digit, or none in a share `empty`.
 
-    The digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
-    wholly inside. A share `empty` has none.
+    A digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
+    wholly inside its square. In a patch that is a single square, parts of another digit may reach
+    in from outside.
     """
     frame = CELL_SIDE  # a digit outside the patch may reach so far into it
     canvas = side + 2 * frame
@@ -89,20 +106,40 @@ def draw_patches(
         rng.integers(0, textures.images.shape[1] - canvas + 1, (n, 2)),
         canvas,
     )
-    digits, cells = _draw_cells(rng, source.pool, n, distortion)
-    corners = rng.integers(frame, frame + side - CELL_SIDE + 1, (n, 2))
-    labels = np.where(rng.random(n) < empty, NO_DIGIT, digits)
-    cells[labels == NO_DIGIT] = 0
-    add_clipped(images, cells, corners)
+    squares = max(1, side // _SQUARE)
+    edges = frame + np.arange(squares + 1) * side // squares
+    digits = np.empty((n, squares**2), dtype=np.int64)
+    for place, (row, column) in enumerate(np.ndindex(squares, squares)):
+        low = np.array([edges[row], edges[column]])
+        high = np.array([edges[row + 1], edges[column + 1]]) - CELL_SIDE
+        corners = rng.integers(low, high + 1, (n, 2))
+        drawn, cells = _draw_cells(rng, source.pool, n, distortion)
+        digits[:, place] = np.where(rng.random(n) < empty, NO_DIGIT, drawn)
+        cells[digits[:, place] == NO_DIGIT] = 0
+        add_clipped(images, cells, corners)
+    if squares == 1:
+        _crowd(rng, source.pool, images, np.where(digits < 0, -canvas, corners), distortion)
+    inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
+    return Patches(inside, digits.max(axis=1), digits)
 
-    _, others = _draw_cells(rng, source.pool, n, distortion)
+
+def _crowd(
+    rng: np.random.Generator,
+    pool: GlyphPool,
+    images: NDArray[np.uint8],
+    corners: NDArray[np.int64],
+    distortion: float,
+) -> None:
+    """Add a digit whose middle is outside the patch, in its frame, to some of the images; not over
+    the one inside, which has its corner at `corners` [n, 2]."""
+    n, canvas, _ = images.shape
+    _, cells = _draw_cells(rng, pool, n, distortion)
     places = rng.integers(0, canvas - CELL_SIDE + 1, (n, 2))
-    centres = places + CELL_SIDE // 2 - frame
-    outside = ((centres < 0) | (centres >= side)).any(axis=1)
-    apart = (np.abs(places - corners).max(axis=1) >= CELL_SIDE) | (labels == NO_DIGIT)
-    others[~(outside & apart & (rng.random(n) < _CROWDED))] = 0
-    add_clipped(images, others, places)
-    return np.ascontiguousarray(images[:, frame:-frame, frame:-frame]), labels
+    middles = places + CELL_SIDE // 2
+    outside = ((middles < CELL_SIDE) | (middles >= canvas - CELL_SIDE)).any(axis=1)
+    apart = np.abs(places - corners).max(axis=1) >= CELL_SIDE
+    cells[~(outside & apart & (rng.random(n) < _CROWDED))] = 0
+    add_clipped(images, cells, places)
 
 
 def _draw_cells(

@@ -115,6 +115,21 @@ def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
     return model
 
 
+def shifted_views(images: np.ndarray, shift: int) -> Iterator[np.ndarray]:
+    """Images uint8 [N, H, W] as they are, then moved `shift` pixels right, left, down and up.
+
+    What comes in at a border repeats it. With `shift` 0 there are no other views.
+    """
+    yield images
+    if not shift:
+        return
+    padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift)), mode="edge")
+    height, width = images.shape[1:]
+    for row, column in ((1, 0), (1, 2), (0, 1), (2, 1)):
+        y, x = row * shift, column * shift
+        yield padded[:, y : y + height, x : x + width]
+
+
 def average_probabilities(each: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of the probabilities [N, 10] of several runs on the same images."""
     return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)

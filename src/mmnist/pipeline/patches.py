@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmnist.config.schema import Experiment
 from mmnist.data.manifest import IMAGE_SHAPE
-from mmnist.data.patches import PatchSource, draw_patches
+from mmnist.data.patches import Patches, PatchSource, draw_patches
 from mmnist.pipeline.batches import ahead, presence
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
@@ -54,14 +54,14 @@ class PatchBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         steps = range(self.first_step, self._batches)
-        for images, labels in ahead(self._draw, steps, self._workers):
-            batch = [torch.from_numpy(images), torch.from_numpy(labels)]
+        for patches in ahead(self._draw, steps, self._workers):
+            batch = [torch.from_numpy(patches.images), torch.from_numpy(patches.labels)]
             if self._reads_locations:
-                batch.append(presence(labels[:, None]))
+                batch.append(presence(patches.digits))
             pixels, *targets = (self._send(each) for each in batch)
             yield self._preprocess(pixels), *targets
 
-    def _draw(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, step: int) -> Patches:
         rng = np.random.default_rng(stream_seed(self._seed, Stream.PATCHES, self.epoch, step))
         empty = EMPTY if self._reads_locations else 0.0
         return draw_patches(

@@ -148,6 +148,8 @@ def log_axis(
         return
     narrow = drawn.max() < 5 * drawn.min()
     for axes in panels:
+        if drawn.max() == drawn.min():  # a single height has no range of its own
+            axes.set(**{f"{which}lim": (drawn[0] / 2, drawn[0] * 2)})
         getattr(axes, f"set_{which}scale")("log", nonpositive="mask")
         axis = getattr(axes, f"{which}axis")
         axis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5)))
