@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 
 #: Channels at 2, 4 and 8 pixels, for a size of 1; and residual blocks there.
-_CHANNELS = (16, 64, 128)
-_BLOCKS = (0, 1, 2)
+_CHANNELS = (32, 64, 128)
+_BLOCKS = (1, 1, 2)
 
 
 class ResidualBlock(nn.Module):
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
 
 
 def digit_reader(size: float = 1.0) -> MaximumNetwork:
-    """The network with `size` times as many channels; 0.75 million parameters for 1.
+    """The network with `size` times as many channels; 0.78 million parameters for 1.
 
     It takes one grey channel. Its layers are `stage1`, `stage2`, `stage3` and `locations`.
     """
