@@ -2,18 +2,21 @@ import shutil
 
 import pytest
 
+from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.runs import Run
+from mmnist.runs import Run, run_of
 from mmnist.study.costs import Cost, read_costs, write_costs
 from mmnist.study.loading import load_study, save_study
 from mmnist.study.plan import (
     COST_ROUNDS,
+    PlannedRun,
     check_data,
     check_saved,
     folder_name,
     images_of,
     plan_runs,
     rounds_of,
+    seconds_left,
 )
 from mmnist.study.schema import Comparison
 
@@ -140,6 +143,25 @@ def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_pat
     make_run(loaded.configs["resize", "large"].model_copy(update={"name": "huge"}), folder, "x")
     with pytest.raises(InputError, match="holds runs of huge, which this study does not have"):
         check_saved(loaded, folder)
+
+
+def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
+    config = Experiment.model_validate(
+        {
+            "name": "reader",
+            "model": {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"},
+            "pretraining": {"epochs": 2, "patches": 4000, "side": 64},
+            "train": {"epochs": 3},
+        }
+    )
+    cost = Cost(1, 1, 10.0, 50.0, 5.0, 16, "CPU", "fp32", 1)
+    planned = PlannedRun(config, run_of(config, tmp_path), ())
+    # Twice 1,000 images' worth of patches, three times 600 images, five times 100 to validate.
+    assert seconds_left(planned, cost, (600, 100)) == pytest.approx(200 + 180 + 10)
+    planned.run.write_config(config)
+    planned.run.write_metrics([{"epoch": 0}, {"epoch": 1}, {"epoch": 2}])
+    planned = PlannedRun(config, run_of(config, tmp_path), ())
+    assert seconds_left(planned, cost, (600, 100)) == pytest.approx(120 + 4)
 
 
 def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):

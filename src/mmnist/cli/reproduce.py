@@ -148,6 +148,7 @@ def _show_plan(
     from rich.table import Table
 
     from mmnist.study.costs import typical_cost
+    from mmnist.study.plan import seconds_left
     from mmnist.terminal import console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -159,9 +160,7 @@ def _show_plan(
     for each in planned:
         name, config = each.config.name, each.config
         seconds = (
-            typical_cost(costs[name]).seconds(each.epochs_left, *images[name])
-            if name in costs
-            else 0.0
+            seconds_left(each, typical_cost(costs[name]), images[name]) if name in costs else 0.0
         )
         total += seconds
         table.add_row(

@@ -1,5 +1,6 @@
 """What a study trains: its runs, each once, and where they stand."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,12 @@ from pathlib import Path
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
+from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.splits import split_indices
 from mmnist.data.store import open_store
 from mmnist.errors import InputError
 from mmnist.runs import Run, run_of, runs_in
+from mmnist.study.costs import Cost
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.schema import CostClaim, Place
 
@@ -46,6 +49,25 @@ class PlannedRun:
             return 0
         done = len(self.run.metrics) if self.run.metrics_file.is_file() else 0
         return self.config.epochs - done
+
+
+def seconds_left(planned: PlannedRun, cost: Cost, images: tuple[int, int]) -> float:
+    """Estimate of what a run still takes, without its start and the writing of its files.
+
+    Args:
+        planned: the run.
+        cost: what its configuration costs, measured on whole images.
+        images: how many train, and how many validate.
+    """
+    config = planned.config
+    train, valid = images
+    done = config.epochs - planned.epochs_left
+    digits = max(0, config.pretraining_epochs - done)
+    # Single digits cost as many whole images as have their pixels.
+    pixels = config.pretraining.patches * config.pretraining.side**2
+    return cost.seconds(digits, round(pixels / math.prod(IMAGE_SHAPE)), valid) + cost.seconds(
+        planned.epochs_left - digits, train, valid
+    )
 
 
 def folder_name(loaded: LoadedStudy) -> str:
