@@ -1,0 +1,117 @@
+"""How well a network places digits: its readings against the generator's own layout, and a picture.
+
+    python scripts/readings.py RUN DIGITS readings.png
+
+RUN is a run that reads locations, trained on a generated data set with natural labels; DIGITS is
+the source that the data set was made from (as of `mmnist data make --digits`). Reads 1,000 test
+images.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+import matplotlib.patches
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from mmnist.data.backgrounds import Textures, texture_variants, texture_weights
+from mmnist.data.digits import load_digits
+from mmnist.data.scenes import CELL_SIDE, CHUNK_SIZE, IMAGE_SIDE, GlyphPool, draw_layout
+from mmnist.data.store import Store, open_store
+from mmnist.evaluation.predict import read_digits
+from mmnist.report.figures import STYLE, save_figure
+from mmnist.runs import find_runs
+
+CHUNKS = 4
+SHOWN = 12
+
+
+def main(name: str, digits: str, picture: Path) -> None:
+    (run,) = find_runs([name])
+    store = open_store(run.experiment.data.path)
+    truth, middles = layout(store, digits)
+    images = np.array(store.images("test")[: len(truth)])
+    found = read_digits(run, images)
+    near, right, offsets = 0, 0, []
+    for image, (each, places) in enumerate(zip(truth, middles, strict=True)):
+        read = found[found["Id"] == image]
+        for digit, place in zip(each, places, strict=True):
+            distance = np.abs(read[["y", "x"]].to_numpy() - place)
+            here = np.flatnonzero((distance < CELL_SIDE / 2).all(axis=1))
+            if len(here):
+                near += 1
+                right += read["digit"].iloc[here[0]] == digit
+                offsets.append(read[["y", "x"]].iloc[here[0]] - place)
+    count = truth.size
+    offset, spread = np.mean(offsets, axis=0).round(2), np.std(offsets, axis=0).round(2)
+    print(
+        f"{count:,} digits: {near / count:.2%} found, {right / count:.2%} read right, "
+        f"{len(found) - near} readings elsewhere; middles off by {offset} ± {spread} px "
+        "(y, x)"
+    )
+    with matplotlib.rc_context(STYLE):
+        save_figure(draw(images[:SHOWN], found), picture)
+
+
+def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
+    """Digits [n, 3] of the first test images, and the middles of their cells [n, 3, 2] as y, x."""
+    pools = load_digits(digits)
+    pool = GlyphPool.of(pools.test_images, pools.test_labels)
+    side = np.zeros((len(texture_variants()), 640, 640), np.uint8)  # only its size matters
+    layouts = [
+        draw_layout(
+            np.random.default_rng(
+                np.random.SeedSequence(store.manifest.source["seed"], spawn_key=(1, index))
+            ),
+            Textures(side, texture_weights()),
+            pool,
+            "natural",
+        )
+        for index in range(CHUNKS)
+    ]
+    truth = np.concatenate([each.digits for each in layouts])
+    if not np.array_equal(truth, store.digits("test")[: CHUNKS * CHUNK_SIZE]):
+        sys.exit(f"{store.path} was not made from the digits of {digits} with natural labels")
+    return truth, np.concatenate([each.cells for each in layouts]) + (CELL_SIDE - 1) / 2
+
+
+def draw(images: np.ndarray, found) -> Figure:
+    """The images with what was read in them, where it was read."""
+    columns = 6
+    figure = Figure(figsize=(2 * columns, 2.15 * len(images) / columns), layout="constrained")
+    panels = figure.subplots(len(images) // columns, columns).ravel()
+    for number, (axes, image) in enumerate(zip(panels, images, strict=True)):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+        read = found[found["Id"] == number]
+        largest = read["digit"].max()
+        for digit, x, y in read[["digit", "x", "y"]].itertuples(index=False):
+            colour = "#E69F00" if digit == largest else "#56B4E9"
+            box = axes.add_patch(
+                matplotlib.patches.Rectangle(
+                    (x - 14, y - 14), 28, 28, fill=False, ec=colour, lw=1.5
+                )
+            )
+            box.set_clip_on(False)
+            above = y > 24
+            axes.text(
+                x,
+                y - 15 if above else y + 15,
+                str(digit),
+                color=colour,
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize=11,
+                fontweight="bold",
+                path_effects=[withStroke(linewidth=3, foreground="black")],
+            )
+        axes.set(xlim=(-0.5, IMAGE_SIDE - 0.5), ylim=(IMAGE_SIDE - 0.5, -0.5))
+        axes.set_axis_off()
+    return figure
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
