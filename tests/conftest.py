@@ -53,6 +53,15 @@ def easy_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_easy_store(tmp_path_factory.mktemp("data") / "easy")
 
 
+def with_changes(values: dict, changes: dict) -> dict:
+    """`values` with `changes`; of a section, only the keys that are named."""
+    merged = dict(values)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = {**merged[key], **value} if both else value
+    return merged
+
+
 @pytest.fixture(scope="session")
 def tiny(easy_store: Path) -> Callable:
     """Make the tiny experiment, with sections of it changed: `tiny(train={"epochs": 2})`."""
@@ -72,10 +81,7 @@ def tiny(easy_store: Path) -> Callable:
             },
             "compute": {"device": "cpu", "precision": "fp32"},
         }
-        for key, value in changes.items():
-            both = isinstance(value, dict) and isinstance(values.get(key), dict)
-            values[key] = {**values[key], **value} if both else value
-        return Experiment.model_validate(values)
+        return Experiment.model_validate(with_changes(values, changes))
 
     return make
 

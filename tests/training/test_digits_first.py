@@ -1,12 +1,14 @@
 """Trainings that begin with single digits, and those that are told which digits there are."""
 
 import pytest
+from conftest import with_changes
 from training.interruption import assert_same_result, interrupted_after
 
 from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
 from mmnist.errors import InputError, Interrupted
+from mmnist.runs import Run
 from mmnist.training.train import train
 
 BATCHES = 16
@@ -40,10 +42,7 @@ def reader(scenes):
             "train": {"epochs": 1, "batch_size": 16, "presence_weight": 1.0, "ema": 0.9},
             "compute": {"device": "cpu", "precision": "bf16", "workers": 1},
         }
-        for key, value in changes.items():
-            both = isinstance(value, dict) and isinstance(values.get(key), dict)
-            values[key] = {**values[key], **value} if both else value
-        return Experiment.model_validate(values)
+        return Experiment.model_validate(with_changes(values, changes))
 
     return make
 
@@ -65,7 +64,7 @@ def test_epochs_of_digits_come_first_and_are_recorded(reader, scratch):
     assert told["digit_images"] == 4000
     assert told["seen_in_test_images"] == ""
     log = run.log_file.read_text("utf-8")
-    assert "the first 2 epochs: 512 single digits each, 48 px, from 4,000 digits of sample" in log
+    assert "the first 2 epochs: 512 patches each of 48 px, from 4,000 handwritten digits" in log
     assert "epoch  1/3  digits  train loss" in log
 
 
@@ -117,3 +116,15 @@ def test_digits_that_are_not_there_leave_nothing_behind(reader, tmp_path):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         train(reader(pretraining={"digits": "nowhere"}), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_resuming_with_other_digits_is_refused(reader, tmp_path):
+    with interrupted_after(3), pytest.raises(Interrupted):
+        train(reader(), tmp_path)
+    run = Run(tmp_path / "reader" / "seed-0")
+    told = run.environment
+    run.write_environment({**told, "pretraining": {**told["pretraining"], "digits_sha256": "0"}})
+    with pytest.raises(
+        InputError, match=r"begun with other handwritten digits.*pretraining\.digits"
+    ):
+        train(reader(), tmp_path, resume=True)

@@ -32,7 +32,7 @@ from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
 from mmnist.training.environment import peak_memory_mib, reset_peak_memory
 from mmnist.training.learner import make_learner
-from mmnist.training.train import choose_algorithms
+from mmnist.training.setup import choose_algorithms
 
 #: Steps before those that count; a single one where it is long.
 _WARM_UP = 2

@@ -1,0 +1,153 @@
+"""Experiment → everything that its training needs, opened and checked; nothing is written."""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+
+from mmnist.config.schema import Experiment
+from mmnist.data.digits import load_digits
+from mmnist.data.manifest import IMAGE_SHAPE
+from mmnist.data.patches import PatchSource, digits_overlap, patch_source
+from mmnist.data.splits import split_indices
+from mmnist.data.store import Store, open_store
+from mmnist.errors import InputError
+from mmnist.models.factory import build_model, count_parameters
+from mmnist.models.pretraining import LoadedWeights, load_pretrained
+from mmnist.pipeline.dataloaders import make_dataloaders
+from mmnist.pipeline.device import Hardware
+from mmnist.pipeline.randomness import Stream, stream_seed
+from mmnist.runs import Run
+from mmnist.training.checkpoint import load_checkpoint
+from mmnist.training.learner import make_learner
+from mmnist.training.state import RunState
+
+
+class Setup(NamedTuple):
+    """A training that can begin, or go on."""
+
+    learner: Learner
+    state: RunState
+    store: Store
+    patches: PatchSource | None
+    """What epochs of single digits are drawn from, if there are any."""
+    work: list[float]
+    """What each epoch is to compute: pixels of all of its images."""
+    notes: list[str]
+    """What there is to say of it, in lines."""
+
+
+def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | None) -> Setup:
+    """Network, batches and optimiser, as new or as the checkpoint of a run left them.
+
+    Raises:
+        InputError: the experiment cannot be run on this machine or data, or the run that is to go
+            on was begun on other data.
+    """
+    store = open_store(experiment.data.path)
+    patches = _patch_source(experiment)
+    choose_algorithms(experiment.compute.deterministic)
+    torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
+    model = build_model(experiment.model)
+    if resume_from is not None:
+        _check_same_data(resume_from, store, patches)
+    weights = None if resume_from else load_pretrained(model, experiment.model)
+    labels = store.labels("train")
+    dataloaders = make_dataloaders(
+        experiment,
+        store.images("train"),
+        labels,
+        split_indices(labels, experiment.data.split),
+        hardware.device,
+        digits=_digits(experiment, store),
+        patches=patches,
+    )
+    learner = make_learner(experiment, dataloaders, model, hardware)
+    if resume_from is None:
+        state = RunState()
+    else:
+        state = load_checkpoint(resume_from.checkpoint_file, learner)
+    setup = Setup(learner, state, store, patches, _work(experiment, learner), [])
+    setup.notes.extend(_notes(experiment, hardware, setup, weights))
+    return setup
+
+
+def choose_algorithms(deterministic: bool) -> None:
+    """Let torch look for the fastest operations, or use only deterministic ones."""
+    if deterministic:  # read by cuBLAS when it is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+def _patch_source(experiment: Experiment) -> PatchSource | None:
+    if not experiment.pretraining_epochs:
+        return None
+    seed = stream_seed(experiment.seed, Stream.GROUNDS)
+    return patch_source(load_digits(experiment.pretraining.digits), seed)
+
+
+def _work(experiment: Experiment, learner: Learner) -> list[float]:
+    single = experiment.pretraining.patches * experiment.pretraining.side**2
+    whole = len(learner.dls.train.index) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+    return [single] * experiment.pretraining_epochs + [whole] * experiment.train.epochs
+
+
+def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
+    """The digits of the training images, if the training is to be told of them."""
+    if not experiment.train.presence_weight:
+        return None
+    digits = store.digits("train")
+    if digits is None:
+        raise InputError(
+            f"train.presence_weight is {experiment.train.presence_weight:g}, but {store.path} does "
+            "not say which digits are in its images: set it to 0, or take a generated data set"
+        )
+    return digits
+
+
+def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> None:
+    before, now = run.environment["data"]["fingerprint"], store.fingerprint
+    if before != now:
+        raise InputError(
+            f"{run.path} was begun on other data: {store.path} had the fingerprint {before[:12]} "
+            f"then and has {now[:12]} now; restore the data, or start afresh with --force"
+        )
+    if patches is None:
+        return
+    told = run.environment["pretraining"]
+    if told["digits_sha256"] != patches.digits_fingerprint:
+        raise InputError(
+            f"{run.path} was begun with other handwritten digits: those of {told['digits']} then, "
+            f"and of {patches.digits} now, are not the same; set pretraining.digits to where the "
+            "first ones are, or start afresh with --force"
+        )
+
+
+def _notes(
+    experiment: Experiment, hardware: Hardware, setup: Setup, weights: LoadedWeights | None
+) -> Iterator[str]:
+    store, dataloaders = setup.store, setup.learner.dls
+    source = "generated data" if store.generated else "the competition's data"
+    size = "" if experiment.model.size is None else f" {experiment.model.size}"
+    yield (
+        f"{experiment.name}/seed-{experiment.seed}: {experiment.model.architecture}{size}, "
+        f"{count_parameters(setup.learner.model):,} parameters, {experiment.resize} px, "
+        f"on {len(dataloaders.train.index):,} + {len(dataloaders.valid.index):,} images of "
+        f"{source}, {hardware.description}, {hardware.precision}"
+    )
+    if weights is not None:
+        yield str(weights)
+    if setup.patches is not None:
+        settings = experiment.pretraining
+        overlap = digits_overlap(setup.patches, store)
+        yield (
+            f"the first {settings.epochs} epochs: {settings.patches:,} patches each of "
+            f"{settings.side} px, from {len(setup.patches.pool.images):,} handwritten digits of "
+            f"{setup.patches.digits}" + (f"; {overlap}" if overlap else "")
+        )
+    if setup.state.epoch or setup.state.step:
+        yield f"resumed at epoch {setup.state.epoch + 1}, batch {setup.state.step + 1}"
