@@ -126,6 +126,7 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             {"model": {"architecture": "resnet", "size": 18}, "train": {"presence_weight": 1.0}},
             "resnet gives one answer for the whole image: set model.head to maximum",
         ),
+        ({"model": READER, "train": {"label_smoothing": 0.1}}, "networks that score ten classes"),
     ],
 )
 def test_what_reading_locations_needs(values, message):

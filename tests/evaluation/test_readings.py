@@ -20,7 +20,7 @@ def scores(*digits, images=2, grid=16):
 
 
 def test_each_digit_is_found_where_it_is():
-    found = find_digits(scores((0, 7, 3, 5, 12), (0, 2, 10, 12, 20), (1, 0, 0, 15, 11)), 128)
+    found = find_digits(scores((0, 7, 3, 5, 12), (0, 2, 10, 12, 20), (1, 0, 0, 15, 11)), 8)
     assert list(found) == COLUMNS
     assert found[["Id", "digit"]].to_numpy().tolist() == [[0, 2], [0, 7], [1, 0]]
     np.testing.assert_allclose(found["x"], [96, 40, 120], atol=0.5)
@@ -31,23 +31,23 @@ def test_each_digit_is_found_where_it_is():
 
 def test_one_digit_seen_at_several_locations_is_one_in_their_middle():
     around = [(0, 4, 6, 6, 12), (0, 4, 6, 7, 11.99), (0, 4, 7, 6, 11.98), (0, 4, 7, 7, 11.97)]
-    found = find_digits(scores(*around), 128)
+    found = find_digits(scores(*around), 8)
     assert found["digit"].tolist() == [4]
     assert found["x"].item() == pytest.approx(52, abs=0.5)
     assert found["y"].item() == pytest.approx(52, abs=0.5)
 
 
 def test_nothing_is_found_where_there_is_nothing():
-    assert find_digits(scores((0, 4, 6, 6, 7.5)), 128).empty
+    assert find_digits(scores((0, 4, 6, 6, 7.5)), 8).empty
 
 
 def test_touching_digits_are_two():
-    found = find_digits(scores((0, 4, 6, 6, 15), (0, 5, 6, 9, 14)), 128)
+    found = find_digits(scores((0, 4, 6, 6, 15), (0, 5, 6, 9, 14)), 8)
     assert found["digit"].tolist() == [4, 5]
 
 
 def test_written_and_read_back(tmp_path):
-    found = find_digits(scores((0, 7, 3, 5, 12)), 128)
+    found = find_digits(scores((0, 7, 3, 5, 12)), 8)
     write_readings(tmp_path / "new" / "readings.csv", found)
     again = pd.read_csv(tmp_path / "new" / "readings.csv")
     assert list(again) == COLUMNS
@@ -57,4 +57,25 @@ def test_written_and_read_back(tmp_path):
 
 def test_other_networks_do_not_tell_where(tiny_run):
     with pytest.raises(InputError, match="does not tell where digits are"):
-        read_digits(tiny_run, np.zeros((1, 128, 128), np.uint8))
+        read_digits(tiny_run, np.zeros((1, 128, 8), np.uint8))
+
+
+def test_places_nearby_are_one_digit_whatever_the_stride():
+    # 32 pixels apart: two digits, in locations of 16 pixels as in those of 8.
+    wide = find_digits(scores((0, 4, 2, 2, 15), (0, 5, 2, 4, 14), grid=8), 16)
+    assert wide["digit"].tolist() == [4, 5]
+    # 16 pixels apart: they cannot be two.
+    assert find_digits(scores((0, 4, 2, 2, 15), (0, 5, 2, 4, 14)), 8)["digit"].tolist() == [4]
+
+
+def test_certain_neighbours_are_one_digit():
+    made = torch.zeros(1, 11, 16, 16)
+    made[:, 0] = 100
+    made[0, 0, 5, 5:7] = 0
+    made[0, 4, 5, 5], made[0, 4, 5, 6] = 250, 260
+    assert find_digits(made, 8)["digit"].tolist() == [3]
+
+
+def test_a_resized_image_has_its_pixels_in_between():
+    (found,) = find_digits(scores((0, 4, 2, 2, 15), images=1, grid=8), 16).itertuples()
+    assert found.x == pytest.approx(32.5, abs=0.1)  # pixel 16 of 64 is pixels 32 and 33 of 128

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from mmnist.errors import InputError
-from mmnist.study.costs import Cost, read_costs, typical_cost, write_costs
+from mmnist.study.costs import Cost, read_costs, typical_cost, whole_rounds, write_costs
 
 COST = Cost(
     parameters=11_181_642,
@@ -35,6 +35,15 @@ def test_a_typical_cost_has_the_medians():
     assert typical_cost(costs[:1]) == costs[0]
 
 
+def test_rounds_in_which_one_of_a_pair_is_missing_do_not_count():
+    rates = {"a": 5, "b": 3, "c": 4, "alone": 2, "new": 1}
+    costs = {name: [COST] * rounds for name, rounds in rates.items()}
+    pairs = [{"a", "b"}, {"b", "c"}, {"new", "missing"}]
+    kept = {name: len(each) for name, each in whole_rounds(costs, pairs).items()}
+    assert kept == {"a": 3, "b": 3, "c": 3, "alone": 2}
+    assert {name: len(each) for name, each in costs.items()} == rates, "left as they were"
+
+
 def test_costs_come_back_as_they_were(tmp_path):
     costs = {"b": [COST], "größe/ResNet18": [COST, replace(COST, peak_memory_mib=0.123456789)]}
     write_costs(tmp_path / "new" / "costs.json", costs)
@@ -55,6 +64,7 @@ def test_no_file_is_no_costs(tmp_path):
         ({"parameters": "many"}, r"r18\.0\.parameters"),
         ({"train_images_per_second": 0.0}, r"r18\.0\.train_images_per_second.*greater than 0"),
         ({"peak_memory_mib": -1.0}, r"r18\.0\.peak_memory_mib"),
+        ({"train_images_per_second": float("inf")}, r"r18\.0\.train_images_per_second"),
     ],
 )
 def test_a_wrong_value_is_named(tmp_path, changes, message):

@@ -15,6 +15,7 @@ from mmnist.study.plan import (
     folder_name,
     images_of,
     plan_runs,
+    refuse_mixed_digits,
     rounds_of,
     seconds_left,
 )
@@ -162,6 +163,23 @@ def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
     planned.run.write_metrics([{"epoch": 0}, {"epoch": 1}, {"epoch": 2}])
     planned = PlannedRun(config, run_of(config, tmp_path), ())
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(120 + 4)
+
+
+def test_runs_that_began_with_other_digits_of_one_source_are_refused(tmp_path):
+    def begun(name, source, sha):
+        model = {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"}
+        values = {"name": name, "model": model, "pretraining": {"digits": source}}
+        config = Experiment.model_validate(values)
+        run = run_of(config, tmp_path)
+        run.write_config(config)
+        run.write_environment({"pretraining": {"digits_sha256": sha * 64}})
+        return run
+
+    one, same = begun("one", "mnist", "a"), begun("same", "mnist", "a")
+    elsewhere, changed = begun("elsewhere", "sample", "b"), begun("changed", "mnist", "c")
+    refuse_mixed_digits("x", [one, same, elsewhere])
+    with pytest.raises(InputError, match=r"experiment x: .*one/seed-0 and .*changed/seed-0 began"):
+        refuse_mixed_digits("x", [one, elsewhere, changed])
 
 
 def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmnist import machine
+from mmnist.config.loading import dump_experiment
 from mmnist.errors import InputError, RunError
+from mmnist.models.digit_reader import digit_reader
 from mmnist.models.simple_cnn import SimpleCNN
 from mmnist.models.torchvision_import import torchvision
 from mmnist.pipeline.augment import Augment
@@ -47,6 +48,17 @@ def test_macs_of_the_two_layer_network_by_hand():
     with torch.device("meta"):
         model = SimpleCNN()
     assert count_macs(model, 1, 128) == convolutions + 50 * 64 * 64 * 500 + 500 * 10
+
+
+def test_macs_of_a_digit_reader_by_hand():
+    # Grids of 64, 32 and 16; at each the layer that leads there, and two for each block.
+    widths, blocks = (1, 32, 64, 128), (1, 1, 2)
+    expected = 128 * 11 * 16**2
+    for before, width, count, side in zip(widths, widths[1:], blocks, (64, 32, 16), strict=False):
+        expected += side**2 * 9 * width * (before + 2 * count * width)
+    with torch.device("meta"):
+        model = digit_reader()
+    assert count_macs(model, 1, 128) == expected
 
 
 @pytest.mark.parametrize(
@@ -146,16 +158,29 @@ def test_too_little_memory_is_a_clear_failure(tiny, monkeypatch, message):
         measure_cost(tiny())
 
 
+AFTER_A_BLOCK = """
+import torch
+from mmnist import machine
+from mmnist.config.loading import load_experiment
+from mmnist.training.cost import measure_cost
+block = torch.ones(600 * 2**20 // 4)
+assert machine.peak_memory_mib() > 600
+del block
+print(measure_cost(load_experiment("small.yaml")).peak_memory_mib)
+"""
+
+
 @linux_only
-def test_memory_is_what_the_network_takes_whatever_was_before(tiny):
-    block = torch.ones(600 * 2**20 // 4)
-    assert machine.peak_memory_mib() > 600
-    del block
-    small = {"train": {"batch_size": 2}, "model": RESNET18}
-    found = measure_cost(tiny(**small))
-    # Weights, gradients, and Adam's two moments: 4 × 4 bytes a parameter. Half of it, since earlier
-    # tests in this process leave memory that is used again.
-    assert 8 * found.parameters / 2**20 < found.peak_memory_mib < 500
+def test_memory_is_what_the_network_takes_whatever_was_before(tiny, tmp_path):
+    experiment = tiny(train={"batch_size": 2}, model=RESNET18)
+    (tmp_path / "small.yaml").write_text(dump_experiment(experiment), encoding="utf-8")
+    # In a process of its own: what other tests leave behind would be used again.
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_A_BLOCK], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    # Weights, gradients, and Adam's two moments: 4 × 4 bytes a parameter.
+    assert 0.9 * 16 * 11_181_642 / 2**20 < float(done.stdout) < 500
 
 
 @needs_cuda

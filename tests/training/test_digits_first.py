@@ -113,7 +113,7 @@ def test_a_data_set_without_digits_cannot_tell_of_them(reader, easy_store, tmp_p
 
 
 def test_digits_that_are_not_there_leave_nothing_behind(reader, tmp_path):
-    with pytest.raises(InputError, match="nowhere is not a folder"):
+    with pytest.raises(InputError, match=r"pretraining\.digits: .*nowhere is not a folder"):
         train(reader(pretraining={"digits": "nowhere"}), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -128,3 +128,23 @@ def test_resuming_with_other_digits_is_refused(reader, tmp_path):
         InputError, match=r"begun with other handwritten digits.*pretraining\.digits"
     ):
         train(reader(), tmp_path, resume=True)
+
+
+def test_patches_too_small_for_a_network_are_refused(reader, tmp_path):
+    values = {
+        **reader(resize=32, train={"presence_weight": 0.0}).model_dump(),
+        "model": {"architecture": "simple_cnn", "pretrained": "mnist"},
+    }
+    with pytest.raises(InputError, match=r"pretraining\.side: patches of 48 px are 12 px"):
+        train(Experiment.model_validate(values), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_early_stopping_counts_epochs_of_images_only(reader, tmp_path):
+    hopeless = {"epochs": 8, "early_stopping": 1, "learning_rate": 1e-12, "ema": None}
+    run = train(reader(train=hopeless), tmp_path)
+    kinds = run.metrics["trained_on"].tolist()
+    images = kinds.count("images")
+    assert kinds == ["digits"] * 2 + ["images"] * images
+    best = run.summary["best_epoch"]
+    assert images == 1 + max(0, best - 1)

@@ -166,6 +166,9 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
     costs = measure_to(3, 2)
     assert measured[2:] == ["slow", "plain", "plain"], "what does not fit is tried once a call"
     assert costs == {"plain": [cost] * 3}
+    costs = measure_to(3, 2, pairs=[{"plain", "slow"}])
+    assert measured[5:] == ["plain", "slow", "plain", "plain"], "alone is not kept"
+    assert costs == {"plain": [cost] * 3}
     assert read_costs(tmp_path / "study" / "costs.json") == costs
     shutil.rmtree(tmp_path / "study")
     with pytest.raises(OutOfTime):

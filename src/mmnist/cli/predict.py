@@ -52,8 +52,7 @@ def predict(
     readings: Annotated[
         Path | None,
         typer.Option(
-            help="Write each digit that was read, with its place (.csv); for a network that reads "
-            "each location."
+            help="Write each digit that was read, with its place (.csv); for a digit_reader."
         ),
     ] = None,
     device: Annotated[
@@ -74,8 +73,10 @@ def predict(
         raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
     if images is not None and output is None:
         raise InputError("--input needs --output, the file for the labels of those images")
-    if readings is not None and (len(chosen) > 1 or readings.suffix != ".csv"):
-        raise InputError(f"--readings {readings}: give one run, and a name that ends in .csv")
+    _check_readings(chosen, readings)
+    written = [path for path in (output, probabilities, readings) if path is not None]
+    if len({path.resolve() for path in written}) < len(written):
+        raise InputError("--output, --probabilities and --readings must be different files")
     array, store = _images(chosen, images)
 
     from mmnist.evaluation.predict import (
@@ -109,6 +110,23 @@ def predict(
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:
         _print_accuracy(store, mean.argmax(1))
+
+
+def _check_readings(runs: "list[Run]", path: Path | None) -> None:
+    """Refuse what --readings cannot do, before anything is computed."""
+    from mmnist.errors import InputError
+
+    if path is None:
+        return
+    if path.suffix != ".csv":
+        raise InputError(f"--readings {path}: the name must end in .csv")
+    if len(runs) > 1:
+        titles = ", ".join(run.title for run in runs)
+        raise InputError(f"--readings {path}: wants one run, not {titles}")
+
+    from mmnist.evaluation.predict import check_reads_digits
+
+    check_reads_digits(runs[0])
 
 
 def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | None]":

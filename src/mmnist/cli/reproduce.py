@@ -25,7 +25,8 @@ def reproduce(
         int, typer.Option(min=1, help="Train this many seeds of each configuration.")
     ] = 1,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of every run, for a smaller copy.")
+        int | None,
+        typer.Option(min=1, help="Epochs on whole images of every run, for a smaller copy."),
     ] = None,
     train_images: Annotated[
         int | None,
@@ -70,6 +71,7 @@ def reproduce(
         STUDY_FILES,
         check_data,
         check_saved,
+        cost_pairs,
         folder_name,
         images_of,
         plan_runs,
@@ -105,7 +107,10 @@ def reproduce(
     save_study(loaded, folder / STUDY_FILES)
 
     def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
-        return measure_missing(configs, folder, rounds=rounds, deadline=deadline, say=say)
+        pairs = cost_pairs(loaded)
+        return measure_missing(
+            configs, folder, rounds=rounds, pairs=pairs, deadline=deadline, say=say
+        )
 
     _show_plan(planned, measure(dict.fromkeys(configs, 1)), images)
     if dry_run:
@@ -172,8 +177,10 @@ def _show_plan(
             _duration(seconds) if seconds else "unknown" if each.epochs_left else "–",
         )
     console.print(table)
+    unknown = sum(each.config.name not in costs and each.epochs_left > 0 for each in planned)
+    beside = f" beside {unknown} of unknown time" if unknown else ""
     console.print(
-        f"{len(planned)} runs, about {_duration(total)} to go, judged by a few "
+        f"{len(planned)} runs, about {_duration(total)} to go{beside}, judged by a few "
         "training steps of each on this machine",
         soft_wrap=True,
     )

@@ -126,13 +126,19 @@ class Experiment(Section):
 
     @field_validator("train")
     @classmethod
-    def _presence_needs_locations(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+    def _losses_fit_the_head(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
         model = info.data.get("model")
         if train.presence_weight and model is not None and not model.reads_maximum:
             raise at(
                 ["presence_weight"],
                 f"{model.architecture} gives one answer for the whole image: set model.head to "
                 "maximum, take digit_reader, or leave it 0",
+            )
+        if train.label_smoothing and model is not None and model.reads_maximum:
+            raise at(
+                ["label_smoothing"],
+                "is for networks that score ten classes: a network that reads each location gives "
+                "the probability of the largest digit; leave it 0",
             )
         return train
 

@@ -64,7 +64,7 @@ class PretrainingSettings(Section):
 
     Their images, patches, are drawn afresh for every step: pieces of the generator's grounds, with
     one digit or none on each square of at least 40 pixels, and for a single square parts of others
-    at the border. Optimiser and momentum are those of `train`.
+    at the border. Everything else is as `train` says: optimiser, momentum, weight decay, average.
     """
 
     digits: Annotated[str, Field(min_length=1)] = "auto"

@@ -12,6 +12,7 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.readings import find_digits
 from mmnist.files import replacing
+from mmnist.models.digit_reader import STRIDE
 from mmnist.models.factory import NUM_CLASSES, build_model
 from mmnist.models.maximum import MaximumNetwork
 from mmnist.models.pretraining import read_state_dict
@@ -50,17 +51,24 @@ def read_digits(
     Raises:
         InputError: as `predict_probabilities`, or the network does not read locations.
     """
-    if not run.experiment.model.reads_maximum:
-        raise InputError(
-            f"{run.title} does not tell where digits are: its network gives one answer for the "
-            "whole image; take digit_reader, or model.head maximum"
-        )
+    check_reads_digits(run)
+    stride = STRIDE * images.shape[-1] / run.experiment.resize
     parts, first = [], 0
     for scores in _apply(run, images, device, progress, MaximumNetwork.scores):
-        found = find_digits(scores, images.shape[-1])
+        found = find_digits(scores, stride)
         parts.append(found.assign(Id=found["Id"] + first))
         first += len(scores)
     return pd.concat(parts, ignore_index=True)
+
+
+def check_reads_digits(run: Run) -> None:
+    """Raise InputError unless the network of a run tells where digits are."""
+    architecture = run.experiment.model.architecture
+    if architecture != "digit_reader":
+        raise InputError(
+            f"{run.title} does not tell where digits are: its network is {architecture}; only a "
+            "digit_reader has locations that are as small as digits"
+        )
 
 
 def _apply(

@@ -8,33 +8,36 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmnist.files import replacing
+from mmnist.models.digit_reader import STRIDE
 
-#: A digit is read where it is more likely than not that there is one.
-_LIKELY = 0.5
-#: Two digits are at least this many locations apart; they are wider than that.
-_APART = 2
+#: Digits are at least this many pixels apart, along one axis or the other, in images of the task;
+#: their cells have 28.
+_APART = 20
 
 COLUMNS = ["Id", "digit", "x", "y", "probability"]
 
 
-def find_digits(scores: Tensor, side: int) -> pd.DataFrame:
+def find_digits(scores: Tensor, stride: float) -> pd.DataFrame:
     """Digits that were read in a batch of images, most certain first within each.
+
+    A digit is read where one is more likely than not, and likelier than at all places nearby.
 
     Args:
         scores: float [B, 11, H, W], of no digit and of 0 to 9 at each location.
-        side: side of the images in pixels; places are given in these.
+        stride: pixels of the images between two locations.
 
     Returns:
         A row a digit: Id (number of the image in the batch), digit, x and y of its middle in pixels
-        from the top left corner, and the probability of this digit at that location.
+        from the top left pixel, and the probability of this digit at that location.
     """
-    p = scores.float().softmax(dim=1)
-    some = 1 - p[:, :1]
-    size = 2 * _APART + 1
-    highest = F.max_pool2d(some, size, stride=1, padding=_APART)
-    image, _, row, column = torch.nonzero((some == highest) & (some > _LIKELY), as_tuple=True)
-    probability, digit = p[image, 1:, row, column].max(dim=1)
-    y, x = _middles(some, image, row, column, side)
+    p = scores.double().log_softmax(dim=1)
+    # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
+    some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
+    near = int(_APART / stride)
+    highest = F.max_pool2d(some, 2 * near + 1, stride=1, padding=near)
+    image, _, row, column = torch.nonzero((some == highest) & (some > 0), as_tuple=True)
+    probability, digit = p[image, 1:, row, column].exp().max(dim=1)
+    y, x = _middles(some.sigmoid(), image, row, column, stride)
     found = pd.DataFrame(
         dict(zip(COLUMNS, (t.cpu() for t in (image, digit, x, y, probability)), strict=True))
     )
@@ -42,7 +45,7 @@ def find_digits(scores: Tensor, side: int) -> pd.DataFrame:
 
 
 def _middles(
-    some: Tensor, image: Tensor, row: Tensor, column: Tensor, side: int
+    some: Tensor, image: Tensor, row: Tensor, column: Tensor, stride: float
 ) -> tuple[Tensor, Tensor]:
     """y and x in pixels of digits at these locations: the mean of their neighbourhood, weighted
     with the probability of a digit there.
@@ -55,9 +58,9 @@ def _middles(
     offset = torch.arange(-1, 2, device=some.device)
     dy = (weights.sum(dim=1) * offset[:, None]).sum(0) / total
     dx = (weights.sum(dim=0) * offset[:, None]).sum(0) / total
-    # Strided convolutions centre location i on pixel i × stride.
-    stride = side / some.shape[-1]
-    return (row + dy) * stride, (column + dx) * stride
+    # Pixel 0 of a resized image is centred on pixel (scale - 1) / 2 of the original.
+    shift = (stride / STRIDE - 1) / 2
+    return (row + dy) * stride + shift, (column + dx) * stride + shift
 
 
 def write_readings(path: Path, readings: pd.DataFrame) -> None:

@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 
+#: Pixels between locations; location i is centred on pixel 8 i.
+STRIDE = 8
+
 #: Channels at 2, 4 and 8 pixels, for a size of 1; and residual blocks there.
 _CHANNELS = (32, 64, 128)
 _BLOCKS = (1, 1, 2)

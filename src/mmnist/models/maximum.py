@@ -10,10 +10,12 @@ neighbours. All of it is computed from logarithms; numbers that are nearly equal
 subtracted.
 """
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
 NUM_DIGITS = 10
@@ -59,7 +61,8 @@ def read_maximum(scores: Tensor) -> Reading:
         raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
     if scores.dtype in (torch.float16, torch.bfloat16):
         scores = scores.float()
-    with torch.autocast(scores.device.type, enabled=False):
+    kind = scores.device.type
+    with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
         log_p = scores.flatten(2).log_softmax(dim=1)
         return Reading(_log_maximum(log_p), _log_odds_of_presence(log_p))
 

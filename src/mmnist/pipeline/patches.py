@@ -18,6 +18,11 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 EMPTY = 0.25
 
 
+def patch_side(experiment: Experiment) -> int:
+    """Side in pixels of what the network sees of a patch: resized as much as whole images are."""
+    return round(experiment.pretraining.side * experiment.resize / IMAGE_SHAPE[0])
+
+
 class PatchBatches:
     """One pass over patches: batches of (images, labels, which digits are there) on the device.
 
@@ -44,10 +49,7 @@ class PatchBatches:
         self._seed = experiment.seed
         self._workers = experiment.compute.workers
         self._reads_locations = experiment.model.reads_maximum
-        self._preprocess = replace(
-            Preprocess.of(experiment),
-            size=round(settings.side * experiment.resize / IMAGE_SHAPE[0]),
-        )
+        self._preprocess = replace(Preprocess.of(experiment), size=patch_side(experiment))
 
     def __len__(self) -> int:
         return self._batches

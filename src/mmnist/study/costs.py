@@ -1,23 +1,19 @@
 """What variants cost on one machine, and the file that keeps it."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
 from mmnist.errors import InputError
 from mmnist.files import write_text
+
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,27 @@ def typical_cost(costs: Sequence[Cost]) -> Cost:
     return replace(
         costs[-1], **{name: median(getattr(cost, name) for cost in costs) for name in measured}
     )
+
+
+def whole_rounds(
+    costs: Mapping[str, Sequence[Cost]], pairs: Iterable[Collection[str]]
+) -> dict[str, list[Cost]]:
+    """The measurements without those of rounds in which not all of a pair were measured.
+
+    Names that a pair links, through others too, are compared round by round, so what was measured
+    of one alone, before another one was added or changed, does not count.
+    """
+    kept = {name: list(each) for name, each in costs.items()}
+    shortened = True
+    while shortened:
+        shortened = False
+        for pair in pairs:
+            rounds = min(len(kept.get(name, ())) for name in pair)
+            for name in pair:
+                if len(kept.get(name, ())) > rounds:
+                    kept[name] = kept[name][:rounds]
+                    shortened = True
+    return {name: each for name, each in kept.items() if each}
 
 
 _COSTS = TypeAdapter(dict[str, Annotated[list[Cost], Field(min_length=1)]])

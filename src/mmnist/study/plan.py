@@ -145,14 +145,18 @@ def rounds_of(loaded: LoadedStudy, planned: Iterable[PlannedRun]) -> dict[str, i
     """How often the costs of each planned configuration are measured, by its name: again and again
     where a claim is about them.
     """
-    claimed = {
-        (experiment, variant)
+    claimed = set().union(*cost_pairs(loaded))
+    return {each.config.name: COST_ROUNDS if each.config.name in claimed else 1 for each in planned}
+
+
+def cost_pairs(loaded: LoadedStudy) -> list[set[str]]:
+    """Names of the configurations that each claim about costs compares."""
+    return [
+        {loaded.configs[experiment, variant].name for variant in claim.names}
         for experiment, comparison in loaded.study.experiments.items()
         for claim in comparison.claims
         if isinstance(claim, CostClaim)
-        for variant in claim.names
-    }
-    return {each.config.name: COST_ROUNDS if claimed & set(each.places) else 1 for each in planned}
+    ]
 
 
 def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:
@@ -174,6 +178,8 @@ def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:
             seen.setdefault(experiment, {}).update(found)
     for experiment, fingerprints in seen.items():
         refuse_mixed_data(experiment, fingerprints)
+        runs = [each.run for each in planned if experiment in {name for name, _ in each.places}]
+        refuse_mixed_digits(experiment, [run for run in runs if run.exists])
 
 
 def check_saved(loaded: LoadedStudy, folder: Path) -> None:
@@ -212,6 +218,25 @@ def refuse_changed_config(run: Run, config: Experiment) -> None:
             f"{', '.join(changed)}. Runs of different configurations are not seeds of one: move "
             "the old run away, or give the changed configuration another name"
         )
+
+
+def refuse_mixed_digits(experiment: str, runs: Iterable[Run]) -> None:
+    """Raise InputError if runs that begin with handwritten digits of the same source saw others,
+    since what is at that source was changed between them.
+    """
+    first: dict[str, Run] = {}
+    for run in runs:
+        if not run.experiment.pretraining_epochs:
+            continue
+        source = run.experiment.pretraining.digits
+        other = first.setdefault(source, run)
+        told = [each.environment["pretraining"]["digits_sha256"] for each in (other, run)]
+        if told[0] != told[1]:
+            raise InputError(
+                f"experiment {experiment}: {other.path} and {run.path} began with different "
+                f"handwritten digits, both from {source} ({told[0][:12]}, {told[1][:12]}); bring "
+                "the first ones back, and train the other run again"
+            )
 
 
 def refuse_mixed_data(experiment: str, fingerprints: Mapping[str, str]) -> None:

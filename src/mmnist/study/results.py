@@ -16,7 +16,12 @@ from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.runs import Run, runs_in
 from mmnist.study.costs import Cost, read_costs, typical_cost
 from mmnist.study.loading import LoadedStudy
-from mmnist.study.plan import STUDY_FILES, refuse_changed_config, refuse_mixed_data
+from mmnist.study.plan import (
+    STUDY_FILES,
+    refuse_changed_config,
+    refuse_mixed_data,
+    refuse_mixed_digits,
+)
 from mmnist.study.published import Counts
 from mmnist.study.schema import Comparison
 
@@ -182,6 +187,7 @@ def _check_seeds(experiment: str, runs: tuple[Run, ...], indices: list[NDArray[n
 
 
 def _check_same_images(experiment: str, variants: list[VariantResult]) -> None:
+    refuse_mixed_digits(experiment, [run for variant in variants for run in variant.runs])
     firsts = [variant.runs[0] for variant in variants if variant.runs]
     if firsts:
         refuse_mixed_data(

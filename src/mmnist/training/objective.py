@@ -28,14 +28,17 @@ class Objective:
             labels: int64 [B].
             present: float32 [B, 10], 1 for digits that are in the image.
         """
-        if not isinstance(output, Reading):
-            return F.cross_entropy(output, labels, label_smoothing=self._smoothing)
-        # Log-probabilities are scores whose exponentials sum to 1 already.
-        loss = F.cross_entropy(output.outcomes, labels + 1, label_smoothing=self._smoothing)
-        if self._presence_weight and present is not None:
+        loss = self.label_loss(output, labels)
+        if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
         return loss
+
+    def label_loss(self, output: Tensor | Reading, labels: Tensor) -> Tensor:
+        """The part of the loss that is about the label, which is what runs record."""
+        if isinstance(output, Reading):  # log-probabilities
+            return F.nll_loss(output.outcomes, labels + 1)
+        return F.cross_entropy(output, labels, label_smoothing=self._smoothing)
 
 
 def count_hits(output: Tensor | Reading, labels: Tensor) -> Tensor:

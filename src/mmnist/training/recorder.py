@@ -67,7 +67,8 @@ class Recorder(Callback):
             return
         self.state.step += 1
         self.state.seen += len(labels)
-        self._loss += self.loss.detach() * len(labels)
+        with torch.no_grad():
+            self._loss += self.loss_func.label_loss(self.pred, labels) * len(labels)
         self._correct += count_hits(self.pred, labels)
         self.reporter.batch_done(len(labels))
         if self.stop.requested and self._between_steps:

@@ -2,7 +2,7 @@
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from mmnist.data.store import open_store
 from mmnist.errors import Interrupted, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.runs import Run
-from mmnist.study.costs import Cost, read_costs, write_costs
+from mmnist.study.costs import Cost, read_costs, whole_rounds, write_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, PlannedRun
 from mmnist.training.cost import measure_costs
@@ -87,6 +87,7 @@ def measure_missing(
     folder: Path,
     *,
     rounds: Mapping[str, int],
+    pairs: Sequence[Collection[str]] = (),
     deadline: float | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, list[Cost]]:
@@ -94,12 +95,13 @@ def measure_missing(
 
     All are measured once before any is measured a second time, so what slows the machine for a
     while does not meet one of them only. One that cannot be measured (too little memory, say) is
-    left out.
+    left out. While one process measures, others that want to wait.
 
     Args:
         configs: configurations by name.
         folder: the study's folder.
         rounds: how often each is to have been measured, by name.
+        pairs: names that are compared; what was measured of one of a pair alone is forgotten.
         deadline: value of `time.monotonic()` after which no other one is measured.
         say: takes one line of progress.
 
@@ -108,30 +110,44 @@ def measure_missing(
         OutOfTime: the deadline has passed.
     """
     path = folder / STUDY_FILES / "costs.json"
-    costs = read_costs(path)
-    impossible: set[str] = set()
+    with _measuring(path):
+        costs = read_costs(path)
+        wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
+        if any(len(costs.get(name, ())) < count for name, count in rounds.items()):
+            costs = whole_rounds(costs, wanted)
+        impossible: set[str] = set()
 
-    def done(name: str, cost: Cost) -> None:
-        costs.setdefault(name, []).append(cost)
-        write_costs(path, costs)
-        say(f"  {name}: {cost.train_images_per_second:,.1f} img/s")
-        if deadline is not None and time.monotonic() >= deadline:
-            raise OutOfTime(_go_on(None))
+        def done(name: str, cost: Cost) -> None:
+            costs.setdefault(name, []).append(cost)
+            write_costs(path, costs)
+            say(f"  {name}: {cost.train_images_per_second:,.1f} img/s")
+            if deadline is not None and time.monotonic() >= deadline:
+                raise OutOfTime(_go_on(None))
 
-    for number in range(1, max(rounds.values(), default=0) + 1):
-        while missing := {
-            name: configs[name]
-            for name, wanted in rounds.items()
-            if len(costs.get(name, ())) < number <= wanted and name not in impossible
-        }:
-            say(f"measuring {len(missing)} configurations, a few steps each (round {number})")
-            try:
-                measure_costs(missing, done)
-            except RunError as error:  # of the first one that is still missing: too large, say
-                failed = next(name for name in missing if len(costs.get(name, ())) < number)
-                say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
-                impossible.add(failed)
+        for number in range(1, max(rounds.values(), default=0) + 1):
+            while missing := {
+                name: configs[name]
+                for name, count in rounds.items()
+                if len(costs.get(name, ())) < number <= count and name not in impossible
+            }:
+                what = f"{len(missing)} configuration{'' if len(missing) == 1 else 's'}"
+                say(f"measuring {what}, a few steps each (round {number})")
+                try:
+                    measure_costs(missing, done)
+                except RunError as error:  # of the first one that is still missing: too large, say
+                    failed = next(name for name in missing if len(costs.get(name, ())) < number)
+                    say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
+                    impossible.add(failed)
     return costs
+
+
+@contextmanager
+def _measuring(path: Path) -> Iterator[None]:
+    """Measure in this process alone while the block lasts; waits for others to end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / ".measuring.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from fastai.learner import Learner
+from torch import nn
 
 from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
@@ -15,10 +16,11 @@ from mmnist.data.patches import PatchSource, digits_overlap, patch_source
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError
-from mmnist.models.factory import build_model, count_parameters
+from mmnist.models.factory import FAMILIES, build_model, count_parameters
 from mmnist.models.pretraining import LoadedWeights, load_pretrained
 from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware
+from mmnist.pipeline.patches import patch_side
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.runs import Run
 from mmnist.training.checkpoint import load_checkpoint
@@ -52,6 +54,8 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
     choose_algorithms(experiment.compute.deterministic)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
+    if patches is not None:
+        _check_patch_size(model, experiment)
     if resume_from is not None:
         _check_same_data(resume_from, store, patches)
     weights = None if resume_from else load_pretrained(model, experiment.model)
@@ -86,8 +90,27 @@ def choose_algorithms(deterministic: bool) -> None:
 def _patch_source(experiment: Experiment) -> PatchSource | None:
     if not experiment.pretraining_epochs:
         return None
-    seed = stream_seed(experiment.seed, Stream.GROUNDS)
-    return patch_source(load_digits(experiment.pretraining.digits), seed)
+    try:
+        digits = load_digits(experiment.pretraining.digits)
+    except InputError as error:
+        raise InputError(f"pretraining.digits: {error}") from error
+    return patch_source(digits, stream_seed(experiment.seed, Stream.GROUNDS))
+
+
+def _check_patch_size(model: nn.Module, experiment: Experiment) -> None:
+    """Make sure that the network can take images of the size of patches."""
+    side = patch_side(experiment)
+    channels = FAMILIES[experiment.model.architecture].channels
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, channels, side, side))
+    except RuntimeError as error:
+        raise InputError(
+            f"pretraining.side: patches of {experiment.pretraining.side} px are {side} px with "
+            f"resize {experiment.resize}, too small for {experiment.model.architecture}; raise "
+            "either"
+        ) from error
+    model.train()
 
 
 def _work(experiment: Experiment, learner: Learner) -> list[float]:

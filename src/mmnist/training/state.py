@@ -58,4 +58,4 @@ class RunState:
         """Whether the last `patience` finished epochs, of those from `first` on, brought nothing
         better than the best.
         """
-        return self.epoch - 1 - max(self.best.epoch, first) >= patience
+        return self.epoch - 1 - max(self.best.epoch, first - 1) >= patience
