@@ -25,8 +25,8 @@ NUM_OUTCOMES = 1 + NUM_DIGITS
 #: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
 _SMALL = -15.0
 
-#: Initial score of no digit: with 256 locations, about half of one is taken for a digit by each of
-#: the ten scores of 0.
+#: Initial score of no digit, where those of the digits are about 0: at each location there is none
+#: with probability 0.976.
 _NO_DIGIT_BIAS = 6.0
 
 
