@@ -104,7 +104,7 @@ def test_check_shows_all_errors_of_all_files(mmnist: Run) -> None:
     assert [line.partition("; ")[0] for line in result.stderr.splitlines()] == [
         "missing.yaml: no such file",
         "bad/one.yaml:2: sed: unknown key",
-        "bad/one.yaml:3: train.epochs: wanted a whole number of at least 1, got the text 'on'",
+        "bad/one.yaml:3: train.epochs: wanted a whole number of at least 0, got the text 'on'",
         "bad/two.yaml: model: is missing",
         "bad/two.yaml:2: seed: repeated key",
         "error: 3 of 5 configurations cannot be used",

@@ -47,6 +47,14 @@ def test_a_scalar_replaces_a_mapping_and_the_reverse(write: Write) -> None:
     assert grandchild.augmentation.rotate is None
 
 
+def test_a_schedule_given_as_a_word_knows_its_place(write: Write) -> None:
+    text = "name: x\npretraining: {schedule: cosine}\ntrain: {schedule: constant}\n"
+    root = resolve(write("child", text)).root
+    for section, line in (("pretraining", 2), ("train", 3)):
+        name = root.find((section, "schedule", "name"))
+        assert name is not None and name.origin.line == line
+
+
 def test_a_schedule_given_as_a_word_can_be_refined(write: Write) -> None:
     write("base.yaml", BASE.replace("{name: step, step_size: 2}", "one_cycle"))
     text = "extends: base.yaml\ntrain: {schedule: {warmup: 0.1}}\n"
@@ -148,7 +156,7 @@ def test_an_override_can_be_a_mapping(write: Write) -> None:
         ("train..epochs=3", ["wanted key=value"]),
         ("train.epoch=3", ["--set train.epoch=3: train.epoch: unknown key", "'epochs'"]),
         ("epochs=3", ["--set epochs=3: epochs: unknown key", "train.epochs"]),
-        ("train.epochs=many", ["train.epochs: wanted a whole number of at least 1", "'many'"]),
+        ("train.epochs=many", ["train.epochs: wanted a whole number of at least 0", "'many'"]),
         ("train.epochs=", ["train.epochs: wanted a whole number", "nothing"]),
         ("train.schedule=[a", ["--set train.schedule=[a: not valid YAML", "`]`"]),
         ("train={epochs: 3, epochs: 4}", ["repeated key"]),
@@ -166,11 +174,11 @@ def test_unusable_overrides(write: Write, override: str, parts: list[str]) -> No
 
 def test_an_override_inside_a_preset_says_how_to_replace_it(write: Write) -> None:
     path = write("a.yaml", "model: {size: 18}\naugment: paper\n")
-    text = message(path, "augment.rotate={magnitude: 3}", "train.epochs=0")
+    text = message(path, "augment.rotate={magnitude: 3}", "train.epochs=-1")
     first, second = text.splitlines()
     assert "augment is the text 'paper' (a.yaml:2): it has no keys" in first
     assert "--set 'augment={rotate: …}'" in first
-    assert second.startswith("--set train.epochs=0: train.epochs: wanted")
+    assert second.startswith("--set train.epochs=-1: train.epochs: wanted")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ BAD_VALUES = [
     ("train: {epochs: '30'}", ["x.yaml:2: train.epochs", "leave the quotes out"]),
     ("train: {epochs: 3.0}", ["x.yaml:2: train.epochs", "a whole number", "the number 3.0"]),
     ("train: {epochs: true}", ["x.yaml:2: train.epochs", "a whole number", "got true"]),
-    ("train:\n  epochs: 0", ["x.yaml:3: train.epochs", "at least 1", "the number 0"]),
+    ("train:\n  epochs: -1", ["x.yaml:3: train.epochs", "at least 0", "the number -1"]),
     ("train: {batch_size: 1}", ["x.yaml:2: train.batch_size", "at least 2"]),
     ("train: {learning_rate: 0}", ["x.yaml:2: train.learning_rate", "above 0"]),
     ("train: {learning_rate: 1e-3x}", ["train.learning_rate: wanted a number", "'1e-3x'"]),
@@ -25,7 +25,10 @@ BAD_VALUES = [
     ("train: {gradient_clip: .inf}", ["x.yaml:2: train.gradient_clip", "inf"]),
     ("train: {ema: 1}", ["x.yaml:2: train.ema", "above 0 and below 1 or null"]),
     ("train: {early_stopping: no}", ["x.yaml:2: train.early_stopping", "or null", "'no'"]),
-    ("train: {optimiser: adma}", ["train.optimiser: wanted adam, adamw or sgd", "mean 'adam'?"]),
+    (
+        "train: {optimiser: adma}",
+        ["train.optimiser: wanted adam, adamw, muon or sgd", "mean 'adam'?"],
+    ),
     ("train: {schedule: onecycle}", ["train.schedule.name", "mean 'one_cycle'?"]),
     ("train: {schedule: [step]}", ["x.yaml:2: train.schedule: wanted", "got a list"]),
     ("train:", ["x.yaml:2: train: wanted a mapping", "got nothing (null)"]),
@@ -159,7 +162,7 @@ def test_models(message: Callable[[str], str], text: str, expected: str) -> None
 
 def test_all_errors_are_shown_in_the_order_of_the_file(message: Callable[[str], str]) -> None:
     found = message(
-        "seed: x\nseed: 3\nmodel: {size: 19}\n<<: {}\ntrain:\n  epochs: 0\n  lr: 1\n"
+        "seed: x\nseed: 3\nmodel: {size: 19}\n<<: {}\ntrain:\n  epochs: -1\n  lr: 1\n"
         "  unfreezing: {mode: all}\naugment: {rotate: {magnitude: 181}, skew: 1}\n"
     )
     assert [line.split(": ")[:2] for line in found.splitlines()] == [

@@ -36,7 +36,7 @@ def test_every_section_has_a_table() -> None:
         ("resize", "a whole number from 32 to 1024"),
         ("data.split.fraction", "a number above 0 and below 1"),
         ("train.ema", "a number above 0 and below 1 or null"),
-        ("train.optimiser", "adam, adamw or sgd"),
+        ("train.optimiser", "adam, adamw, muon or sgd"),
         ("compute.compile", "true or false"),
         ("augment.rotate.magnitude", "a number from 0 to 180"),
         ("augment.tilt.magnitude", "a number of at least 0 and below 1"),

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from mmnist.config import schema
 from mmnist.config.model import SIZES, ModelSettings
 from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, Experiment
-from mmnist.config.training import ScheduleSettings, UnfreezingSettings
+from mmnist.config.training import ScheduleSettings, TrainSettings, UnfreezingSettings
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,7 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             "resnet gives one answer for the whole image: set model.head to maximum",
         ),
         ({"model": READER, "train": {"label_smoothing": 0.1}}, "networks that score ten classes"),
+        ({"model": READER, "train": {"epochs": 0}}, "0 leaves nothing to train"),
     ],
 )
 def test_what_reading_locations_needs(values, message):
@@ -146,3 +147,5 @@ def test_epochs_of_digits_and_of_images_add_up():
         }
     )
     assert (both.pretraining_epochs, both.epochs) == (3, 8)
+    digits_only = both.model_copy(update={"train": TrainSettings(epochs=0)})
+    assert (digits_only.pretraining_epochs, digits_only.epochs) == (3, 3)

@@ -113,6 +113,7 @@ STEPS_AN_EPOCH = 23
         ({}, STEPS_AN_EPOCH),  # trained, not validated
         ({}, STEPS_AN_EPOCH + 5),
         (EVERYTHING, STEPS_AN_EPOCH + 5),
+        ({"train": {"epochs": 2, "optimiser": "muon"}}, STEPS_AN_EPOCH + 5),
     ],
 )
 def test_an_interrupted_run_resumes_to_the_same_result(tiny, tmp_path, changes, batches):

@@ -15,7 +15,7 @@ MAX_BYTES = 256 * 1024
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-_SCHEDULE: KeyPath = ("train", "schedule")
+_SCHEDULES: tuple[KeyPath, ...] = (("train", "schedule"), ("pretraining", "schedule"))
 
 
 def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
@@ -38,7 +38,7 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
             root = _override(root, text)
         except ConfigError as error:
             unusable += error.problems
-    return Document(_with_schedule_expanded(root), (*problems, *unusable))
+    return Document(_with_schedules_expanded(root), (*problems, *unusable))
 
 
 def merge(parent: Located, child: Located, path: KeyPath = ()) -> Located:
@@ -59,18 +59,20 @@ def merge(parent: Located, child: Located, path: KeyPath = ()) -> Located:
 
 
 def _expanded(value: Located, path: KeyPath) -> Located:
-    if path == _SCHEDULE and isinstance(value.value, str):
+    if path in _SCHEDULES and isinstance(value.value, str):
         return Located({"name": value}, value.origin)
     return value
 
 
-def _with_schedule_expanded(root: Located) -> Located:
-    """`root` with the short form of a schedule written out, so that all values have their key."""
-    schedule, train = root.find(_SCHEDULE), root.find(_SCHEDULE[:1])
-    if schedule is None or train is None:
-        return root
-    expanded = Located({"schedule": _expanded(schedule, _SCHEDULE)}, train.origin)
-    return merge(root, Located({"train": expanded}, root.origin))
+def _with_schedules_expanded(root: Located) -> Located:
+    """`root` with the short form of schedules written out, so that all values have their key."""
+    for path in _SCHEDULES:
+        section, key = path
+        schedule, around = root.find(path), root.find((section,))
+        if schedule is not None and around is not None:
+            expanded = Located({key: _expanded(schedule, path)}, around.origin)
+            root = merge(root, Located({section: expanded}, root.origin))
+    return root
 
 
 def _read_chain(path: Path) -> tuple[list[Located], list[Problem]]:

@@ -15,9 +15,11 @@ RELATED: dict[KeyPath, KeyPath] = {
     ("model", "size"): ("model", "architecture"),
     ("model", "head"): ("model", "architecture"),
     ("pretraining",): ("model", "pretrained"),
-    ("train", "schedule", "step_size"): ("train", "schedule", "name"),
-    ("train", "schedule", "gamma"): ("train", "schedule", "name"),
-    ("train", "schedule", "warmup"): ("train", "schedule", "name"),
+    **{
+        (section, "schedule", key): (section, "schedule", "name")
+        for section in ("train", "pretraining")
+        for key in ("step_size", "gamma", "warmup")
+    },
     ("train", "unfreezing", "epochs"): ("train", "unfreezing", "mode"),
     ("train", "unfreezing", "mode"): ("model", "pretrained"),
 }

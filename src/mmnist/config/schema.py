@@ -142,6 +142,18 @@ class Experiment(Section):
             )
         return train
 
+    @field_validator("train")
+    @classmethod
+    def _there_are_epochs(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        model = info.data.get("model")
+        if not train.epochs and model is not None and model.pretrained != "mnist":
+            raise at(
+                ["epochs"],
+                f"0 leaves nothing to train: model.pretrained is {model.pretrained}, and only "
+                "mnist brings epochs of its own",
+            )
+        return train
+
     @property
     def pretraining_epochs(self) -> int:
         """Epochs of single digits, before those of whole images."""

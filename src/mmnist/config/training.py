@@ -77,37 +77,50 @@ class PretrainingSettings(Section):
     side: Annotated[int, Field(ge=32, le=128)] = 48
     """Their side in pixels, before they are resized as much as whole images are; 48: a single
     digit, 80: four, 128: nine."""
+    empty: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the squares without a digit; none for networks that have no answer to that."""
     distortion: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
     sake of handwriting that is not among them; 0: not at all."""
+    candidates: Annotated[int, Field(ge=1, le=100)] = 1
+    """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
+    network reads all of them and learns from some that it reads worst, by lot (selective
+    backpropagation). 1: it learns from all."""
     batch_size: Annotated[int, Field(ge=2)] = 256
-    """Images in a batch."""
+    """Images in a batch that is learnt from."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    """Highest learning rate: it changes over these epochs as `one_cycle` does."""
+    """Learning rate; the highest one where the schedule changes it."""
+    schedule: Annotated[
+        ScheduleSettings,
+        BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
+    ] = ScheduleSettings(name="one_cycle")
+    """How the learning rate changes over these epochs; a mapping, or just its name."""
 
-    @property
-    def schedule(self) -> ScheduleSettings:
-        """How the learning rate changes over these epochs."""
-        return ScheduleSettings(name="one_cycle")
+    def candidates_in(self, epoch: int) -> int:
+        """Patches drawn for each one that is learnt from in `epoch`, from 0: at first, while all
+        are read badly, only those."""
+        return self.candidates if 4 * epoch >= self.epochs else 1
 
 
 class TrainSettings(Section):
     """How the network is trained."""
 
-    epochs: Annotated[int, Field(ge=1)] = 30
-    """Passes over the training images."""
+    epochs: Annotated[int, Field(ge=0)] = 30
+    """Passes over the training images; 0, for the epochs of `pretraining` alone, only with
+    `model.pretrained: mnist`."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are averaged for one step of the optimiser."""
-    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
-    """torch.optim's Adam, AdamW or SGD."""
+    optimiser: Literal["adam", "adamw", "muon", "sgd"] = "adam"
+    """torch.optim's Adam, AdamW or SGD; `muon`: Muon for the kernels of convolutions, AdamW for the
+    last layer and all that is no kernel, with one learning rate for both."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate; the highest one where the schedule changes it."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of SGD, and the first beta of Adam and AdamW."""
+    """Momentum of SGD and Muon, and the first beta of Adam and AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """Weight decay: L2 for adam and sgd, decoupled for adamw."""
+    """Weight decay: L2 for adam and sgd, decoupled for adamw and muon."""
     schedule: Annotated[
         ScheduleSettings,
         BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),

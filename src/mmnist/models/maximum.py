@@ -80,9 +80,13 @@ class MaximumNetwork(nn.Sequential):
         of images [B, C, S, S]."""
         return super().forward(images)
 
+    def read(self, images: Tensor) -> Reading:
+        """What there is in images [B, C, S, S], in either mode."""
+        return read_maximum(self.scores(images))
+
     def forward(self, images: Tensor) -> Tensor | Reading:
         """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
-        reading = read_maximum(self.scores(images))
+        reading = self.read(images)
         return reading if self.training else reading.logits
 
 

@@ -14,9 +14,6 @@ from mmnist.pipeline.batches import ahead, presence
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
 
-#: Share of the patches without a digit, for a network that can say so.
-EMPTY = 0.25
-
 
 def patch_side(experiment: Experiment) -> int:
     """Side in pixels of what the network sees of a patch: resized as much as whole images are."""
@@ -29,6 +26,7 @@ class PatchBatches:
     The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
     what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
     there is no digit; the last part is float32 [B, 10]. All follows from the seed and `epoch`.
+    Where some are to be chosen (`mmnist.training.selection`), B is a multiple of the batch size.
 
     Networks that give one of ten answers for the whole image see no empty patches.
     """
@@ -45,6 +43,8 @@ class PatchBatches:
         self.batch_size = settings.batch_size
         self._source = source
         self._distortion = settings.distortion
+        self._empty = settings.empty if experiment.model.reads_maximum else 0.0
+        self._candidates = settings.candidates_in
         self._batches = -(-settings.patches // settings.batch_size)
         self._seed = experiment.seed
         self._workers = experiment.compute.workers
@@ -65,13 +65,12 @@ class PatchBatches:
 
     def _draw(self, step: int) -> Patches:
         rng = np.random.default_rng(stream_seed(self._seed, Stream.PATCHES, self.epoch, step))
-        empty = EMPTY if self._reads_locations else 0.0
         return draw_patches(
             rng,
             self._source,
-            self.batch_size,
+            self.batch_size * self._candidates(self.epoch),
             side=self.side,
-            empty=empty,
+            empty=self._empty,
             distortion=self._distortion,
         )
 

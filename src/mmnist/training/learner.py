@@ -23,7 +23,9 @@ from mmnist.training.callbacks import (
     SeedSteps,
     Unfreeze,
 )
+from mmnist.training.muon import Muon
 from mmnist.training.objective import Objective
+from mmnist.training.selection import SelectPatches
 
 
 def make_learner(
@@ -55,14 +57,13 @@ def make_learner(
 
 
 def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
-    """torch.optim's optimiser, in fastai's wrapper; takes parameter groups and `lr`."""
-    decay = settings.weight_decay
-    if settings.optimiser == "sgd":
-        return partial(
-            OptimWrapper, opt=torch.optim.SGD, momentum=settings.momentum, weight_decay=decay
-        )
+    """The optimiser, in fastai's wrapper; takes groups of parameters and `lr`."""
+    momentum, decay = settings.momentum, settings.weight_decay
+    if settings.optimiser in ("sgd", "muon"):
+        kind = torch.optim.SGD if settings.optimiser == "sgd" else Muon
+        return partial(OptimWrapper, opt=kind, momentum=momentum, weight_decay=decay)
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return partial(OptimWrapper, opt=kind, betas=(settings.momentum, 0.999), weight_decay=decay)
+    return partial(OptimWrapper, opt=kind, betas=(momentum, 0.999), weight_decay=decay)
 
 
 def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
@@ -74,6 +75,8 @@ def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
         callbacks.append(GradientClip(train.gradient_clip))
     if train.ema is not None:
         callbacks.append(AverageWeights(train.ema))
+    if experiment.pretraining_epochs and experiment.pretraining.candidates > 1:
+        callbacks.append(SelectPatches(experiment.pretraining))
     if train.unfreezing.mode != "none":
         callbacks.append(Unfreeze(train.unfreezing, experiment.pretraining_epochs))
     return callbacks

@@ -46,3 +46,10 @@ def count_hits(output: Tensor | Reading, labels: Tensor) -> Tensor:
     if isinstance(output, Reading):
         return (output.outcomes.argmax(1) == labels + 1).sum()
     return (output.argmax(1) == labels).sum()
+
+
+def probability_of(output: Tensor | Reading, labels: Tensor) -> Tensor:
+    """Probability float32 [B] that a network gives to each of the labels int64 [B]."""
+    if isinstance(output, Reading):
+        return output.outcomes.gather(1, labels[:, None] + 1)[:, 0].exp()
+    return output.float().softmax(1).gather(1, labels[:, None])[:, 0]

@@ -114,9 +114,15 @@ def _check_patch_size(model: nn.Module, experiment: Experiment) -> None:
 
 
 def _work(experiment: Experiment, learner: Learner) -> list[float]:
-    single = experiment.pretraining.patches * experiment.pretraining.side**2
+    settings = experiment.pretraining
+    patches = settings.patches * settings.side**2
+    single = []
+    for epoch in range(experiment.pretraining_epochs):
+        candidates = settings.candidates_in(epoch)
+        reading = candidates / 3 if candidates > 1 else 0  # a third of learning from one
+        single.append(patches * (1 + reading))
     whole = len(learner.dls.train.index) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
-    return [single] * experiment.pretraining_epochs + [whole] * experiment.train.epochs
+    return single + [whole] * experiment.train.epochs
 
 
 def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:

@@ -83,7 +83,7 @@ def _accuracy_row(variant: VariantResult, judged_on: str) -> dict[str, Any]:
         "seeds": len(seeds_of(variant)),
         "images": len(variant.index),
         "best_epochs": joined(best),
-        "epochs": variant.config.train.epochs,
+        "epochs": variant.config.epochs,
         "train_images": variant.runs[0].summary.get("train_images"),
     }
 
