@@ -52,7 +52,8 @@ def test_a_schedule_given_as_a_word_knows_its_place(write: Write) -> None:
     root = resolve(write("child", text)).root
     for section, line in (("pretraining", 2), ("train", 3)):
         name = root.find((section, "schedule", "name"))
-        assert name is not None and name.origin.line == line
+        assert name is not None
+        assert name.origin.line == line
 
 
 def test_a_schedule_given_as_a_word_can_be_refined(write: Write) -> None:
