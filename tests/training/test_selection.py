@@ -74,6 +74,17 @@ def test_parts_of_a_batch_stay_together_and_the_network_as_it_is():
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
 
 
+def test_kernels_get_gradients_after_they_were_read_with():
+    """autocast keeps weights in bf16 for a step; those of the reading have no gradients."""
+    model = reader().train()
+    select = callback(model, candidates=3)
+    with torch.autocast("cpu", torch.bfloat16):
+        select.before_batch()
+        output = model(select.learn.xb[0])
+    F.nll_loss(output.outcomes, select.learn.yb[0] + 1).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 @pytest.mark.parametrize(("candidates", "epoch"), [(1, 3), (3, 0), (3, 4)])
 def test_other_batches_are_left_alone(candidates, epoch):
     select = callback(reader(), candidates, epoch)
