@@ -120,7 +120,7 @@ def _error_by_time(entries: Sequence[Entry]) -> Figure:
         xlim=(0, None),
     )
     log_axis([axes], [line.get_ydata() for line in axes.lines])
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     _name_runs(figure, axes, entries)
     return figure
 
