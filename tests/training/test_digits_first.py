@@ -93,6 +93,7 @@ def test_digits_may_be_all_there_is(reader, tmp_path):
     run = train(reader(train={"epochs": 0}), tmp_path)
     assert run.finished
     assert run.metrics["trained_on"].tolist() == ["digits", "digits"]
+    assert "all 2 epochs: 512 patches each" in run.log_file.read_text("utf-8")
 
 
 def test_single_digits_are_learnt(reader, tmp_path):

@@ -174,9 +174,17 @@ def _notes(
         settings = experiment.pretraining
         overlap = digits_overlap(setup.patches, store)
         yield (
-            f"the first {settings.epochs} epochs: {settings.patches:,} patches each of "
+            f"{_which_epochs(experiment)}: {settings.patches:,} patches each of "
             f"{settings.side} px, from {len(setup.patches.pool.images):,} handwritten digits of "
             f"{setup.patches.digits}" + (f"; {overlap}" if overlap else "")
         )
     if setup.state.epoch or setup.state.step:
         yield f"resumed at epoch {setup.state.epoch + 1}, batch {setup.state.step + 1}"
+
+
+def _which_epochs(experiment: Experiment) -> str:
+    """The epochs of single digits, in words."""
+    n, others = experiment.pretraining_epochs, experiment.train.epochs > 0
+    if n == 1:
+        return "the first epoch" if others else "the only epoch"
+    return f"the first {n} epochs" if others else f"all {n} epochs"
