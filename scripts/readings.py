@@ -18,7 +18,8 @@ from matplotlib.patheffects import withStroke
 
 from mmnist.data.backgrounds import Textures, texture_variants, texture_weights
 from mmnist.data.digits import load_digits
-from mmnist.data.scenes import CELL_SIDE, CHUNK_SIZE, IMAGE_SIDE, GlyphPool, draw_layout
+from mmnist.data.glyphs import CELL_SIDE, GlyphPool
+from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, draw_layout
 from mmnist.data.store import Store, open_store
 from mmnist.evaluation.predict import read_digits
 from mmnist.report.figures import STYLE, save_figure

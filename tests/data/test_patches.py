@@ -5,8 +5,8 @@ import pytest
 
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
+from mmnist.data.glyphs import GlyphPool
 from mmnist.data.patches import NO_DIGIT, PatchSource, digits_overlap, draw_patches, patch_source
-from mmnist.data.scenes import GlyphPool
 from mmnist.data.store import open_store
 
 BLACK = Textures(np.zeros((1, 200, 200), np.uint8), np.ones(1))

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from mmnist.data import scenes
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
-from mmnist.data.scenes import CHUNK_SIZE, GlyphPool, Scenes, draw_chunk, draw_digits, draw_layout
+from mmnist.data.glyphs import GlyphPool, render_digits
+from mmnist.data.scenes import CHUNK_SIZE, Scenes, draw_chunk, draw_digits, draw_layout
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def draw(pool, textures=None, *, seed=0, part="train", index=0, mode="natural") 
 
 
 def render(pool, layout):
-    return scenes.render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
+    return render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
 
 
 def rendered(pool, chunks=4):

@@ -7,8 +7,8 @@ import torch
 from mmnist.config.schema import Experiment
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
+from mmnist.data.glyphs import GlyphPool
 from mmnist.data.patches import PatchSource
-from mmnist.data.scenes import GlyphPool
 from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.patches import PatchBatches
 from mmnist.pipeline.stages import StagedBatches

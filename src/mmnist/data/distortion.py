@@ -8,7 +8,7 @@ grid of random displacements, linearly interpolated, in place of a smoothed fine
 import numpy as np
 from numpy.typing import NDArray
 
-from mmnist.data.scenes import CELL_SIDE, sample_glyphs
+from mmnist.data.glyphs import CELL_SIDE, Distortion
 
 #: Nodes of the grid of displacements, along each axis.
 _NODES = 4
@@ -16,31 +16,21 @@ _NODES = 4
 _BEND = 9.0
 
 
-def distort_glyphs(
-    rng: np.random.Generator, glyphs: NDArray[np.uint8], strength: float
-) -> NDArray[np.uint8]:
-    """Digits uint8 [n, 28, 28], each distorted in its own way.
+def draw_distortion(rng: np.random.Generator, n: int, strength: float) -> Distortion:
+    """Distortion of `n` digits, of each in its own way.
 
     `strength` is the standard deviation of the four entries of the linear map (0.1: a tenth wider,
     or slanted by six degrees); nodes of a grid of 4 × 4 points are moved by nine times as many
-    pixels. 0 leaves everything as it is.
+    pixels.
     """
-    if strength == 0:
-        return glyphs
-    n = len(glyphs)
-    linear = np.eye(2) + rng.normal(0, strength, (n, 2, 2))
-    half = (CELL_SIDE - 1) / 2
-    axis = np.arange(CELL_SIDE) - half
-    grid = np.stack(np.meshgrid(axis, axis, indexing="ij")).reshape(2, -1)
-    nodes = rng.normal(0, _BEND * strength, (n, 2, _NODES, _NODES))
+    linear = rng.standard_normal((n, 2, 2), np.float32)
+    nodes = rng.standard_normal((n, 2, _NODES, _NODES), np.float32)
     weights = _interpolation()
-    bend = (weights @ nodes @ weights.T).reshape(n, 2, -1)
-    places = (linear @ grid + bend + half).astype(np.float32)
-    rows, columns = places.reshape(n, 2, CELL_SIDE, CELL_SIDE).transpose(1, 0, 2, 3)
-    return sample_glyphs(glyphs, rows, columns)
+    bend = weights @ (np.float32(_BEND * strength) * nodes) @ weights.T
+    return Distortion(np.eye(2, dtype=np.float32) + np.float32(strength) * linear, bend)
 
 
-def _interpolation() -> NDArray[np.float64]:
+def _interpolation() -> NDArray[np.float32]:
     """Weights [28, nodes] that interpolate linearly between equally spaced nodes."""
     places = np.linspace(0, _NODES - 1, CELL_SIDE)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(_NODES)))
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(_NODES))).astype(np.float32)

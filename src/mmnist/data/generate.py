@@ -21,7 +21,8 @@ from mmnist.data.backgrounds import (
     texture_weights,
 )
 from mmnist.data.digits import DigitPools
-from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, GlyphPool, LabelMode, Part, draw_chunk
+from mmnist.data.glyphs import GlyphPool
+from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, LabelMode, Part, draw_chunk
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError

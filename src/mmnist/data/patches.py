@@ -12,16 +12,9 @@ from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures, draw_texture, texture_variants, texture_weights
 from mmnist.data.digits import DigitPools
-from mmnist.data.distortion import distort_glyphs
-from mmnist.data.scenes import (
-    CELL_SIDE,
-    MAX_ROTATION,
-    SCALE_RANGE,
-    GlyphPool,
-    add_clipped,
-    cut_backgrounds,
-    render_digits,
-)
+from mmnist.data.distortion import draw_distortion
+from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
+from mmnist.data.scenes import add_clipped, cut_backgrounds
 from mmnist.data.store import Store
 
 #: Label of a patch without a digit.
@@ -113,10 +106,11 @@ def draw_patches(
         low = np.array([edges[row], edges[column]])
         high = np.array([edges[row + 1], edges[column + 1]]) - CELL_SIDE
         corners = rng.integers(low, high + 1, (n, 2))
-        drawn, cells = _draw_cells(rng, source.pool, n, distortion)
-        digits[:, place] = np.where(rng.random(n) < empty, NO_DIGIT, drawn)
-        cells[digits[:, place] == NO_DIGIT] = 0
-        add_clipped(images, cells, corners)
+        filled = np.flatnonzero(rng.random(n) >= empty)
+        drawn, cells = _draw_cells(rng, source.pool, len(filled), distortion)
+        digits[:, place] = NO_DIGIT
+        digits[filled, place] = drawn
+        add_clipped(images, cells, corners[filled], filled)
     if squares == 1:
         _crowd(rng, source.pool, images, np.where(digits < 0, -canvas, corners), distortion)
     inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
@@ -133,13 +127,13 @@ def _crowd(
     """Add a digit whose middle is outside the patch, in its frame, to some of the images; not over
     the one inside, which has its corner at `corners` [n, 2]."""
     n, canvas, _ = images.shape
-    _, cells = _draw_cells(rng, pool, n, distortion)
     places = rng.integers(0, canvas - CELL_SIDE + 1, (n, 2))
     middles = places + CELL_SIDE // 2
     outside = ((middles < CELL_SIDE) | (middles >= canvas - CELL_SIDE)).any(axis=1)
     apart = np.abs(places - corners).max(axis=1) >= CELL_SIDE
-    cells[~(outside & apart & (rng.random(n) < _CROWDED))] = 0
-    add_clipped(images, cells, places)
+    chosen = np.flatnonzero(outside & apart & (rng.random(n) < _CROWDED))
+    _, cells = _draw_cells(rng, pool, len(chosen), distortion)
+    add_clipped(images, cells, places[chosen], chosen)
 
 
 def _draw_cells(
@@ -148,7 +142,7 @@ def _draw_cells(
     """Digits [n], all equally likely, and their cells uint8 [n, 28, 28]."""
     digits = rng.integers(0, 10, n)
     glyphs = pool.images[rng.integers(pool.starts[digits], pool.starts[digits + 1])]
-    glyphs = distort_glyphs(rng, glyphs, distortion)
     scales = rng.uniform(*SCALE_RANGE, n).astype(np.float32)
     angles = np.radians(rng.uniform(-MAX_ROTATION, MAX_ROTATION, n)).astype(np.float32)
-    return digits, render_digits(glyphs, scales, angles)
+    warp = draw_distortion(rng, n, distortion) if distortion else None
+    return digits, render_digits(glyphs, scales, angles, warp)

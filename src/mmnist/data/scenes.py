@@ -13,38 +13,18 @@ from typing import Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mmnist.data.backgrounds import Textures
+from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
 
 IMAGE_SIDE = 128
-CELL_SIDE = 28
 CHUNK_SIZE = 250
-SCALE_RANGE = (1.0, 1.25)
-MAX_ROTATION = 45.0
-"""Degrees, to either side."""
 
 Part = Literal["train", "test"]
 LabelMode = Literal["natural", "balanced"]
 
-# Stroke cores are 253 to 255 in MNIST and interpolation lowers them; the originals show 255.
-_GAIN = 1.04
 # Where the random streams of the two parts branch off the seed.
 _STREAM = {"train": 0, "test": 1}
-
-
-@dataclass(frozen=True)
-class GlyphPool:
-    """Digit images uint8 [N, 28, 28] ordered by class; class d is `starts[d]:starts[d + 1]`."""
-
-    images: NDArray[np.uint8]
-    starts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> "GlyphPool":
-        """Pool of `images` [N, 28, 28] with `labels` [N]; every digit 0-9 must occur."""
-        order = np.argsort(labels, kind="stable")
-        return cls(images[order], np.searchsorted(labels[order], np.arange(11)))
 
 
 @dataclass(frozen=True)
@@ -142,85 +122,15 @@ def cut_backgrounds(
 
 
 def add_clipped(
-    images: NDArray[np.uint8], cells: NDArray[np.uint8], corners: NDArray[np.int64]
+    images: NDArray[np.uint8],
+    cells: NDArray[np.uint8],
+    corners: NDArray[np.int64],
+    which: NDArray[np.int64] | None = None,
 ) -> None:
-    """Add a cell [n, 28, 28] to each image [n, H, W], in place; its top left pixel goes to row and
-    column `corners` [n, 2], and grey levels end at 255."""
+    """Add a cell [m, 28, 28] to each of the images [n, H, W] that `which` [m] names (all, if it is
+    not given), in place; its top left pixel goes to row and column `corners` [m, 2], and grey
+    levels end at 255."""
     windows = sliding_window_view(images, (CELL_SIDE, CELL_SIDE), axis=(1, 2), writeable=True)
-    place = (np.arange(len(images)), *corners.T)
+    place = (np.arange(len(images)) if which is None else which, *corners.T)
     total = windows[place].astype(np.uint16) + cells
     windows[place] = np.minimum(total, 255).astype(np.uint8)
-
-
-def render_digits(
-    glyphs: NDArray[np.uint8], scales: NDArray[np.float32], angles: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Rotated and enlarged digits, wholly inside their cells.
-
-    Args:
-        glyphs: uint8 [..., 28, 28], white on black.
-        scales: [...], made smaller where a digit would not fit.
-        angles: [...], radians.
-
-    Returns:
-        uint8 [..., 28, 28].
-    """
-    shape = glyphs.shape
-    glyphs, angles = glyphs.reshape(-1, CELL_SIDE, CELL_SIDE), angles.ravel()
-    cos, sin = np.cos(angles), np.sin(angles)
-    scale, shift = _fit_into_cell(glyphs, scales.ravel(), cos, sin)
-    axis = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
-    y = (axis - shift[0][:, None])[:, :, None] / scale[:, None, None]
-    x = (axis - shift[1][:, None])[:, None, :] / scale[:, None, None]
-    cos, sin = cos[:, None, None], sin[:, None, None]
-    rows = cos * y - sin * x + (CELL_SIDE - 1) / 2
-    columns = sin * y + cos * x + (CELL_SIDE - 1) / 2
-    return sample_glyphs(glyphs, rows, columns, gain=_GAIN).reshape(shape)
-
-
-def sample_glyphs(
-    glyphs: NDArray[np.uint8],
-    rows: NDArray[np.float32],
-    columns: NDArray[np.float32],
-    gain: float = 1.0,
-) -> NDArray[np.uint8]:
-    """`glyphs` [m, 28, 28] at `rows`, `columns` [m, 28, 28], by linear interpolation; grey levels
-    are multiplied by `gain`, and end at 255."""
-    # All glyphs stand in one tall image, each with a black frame for the points outside it.
-    padded = np.pad(glyphs, ((0, 0), (1, 1), (1, 1)))
-    side = padded.shape[1]
-    rows = np.clip(rows + 1, 0, side - 1)
-    columns = np.clip(columns + 1, 0, side - 1)
-    rows += (np.arange(len(glyphs), dtype=np.float32) * side)[:, None, None]
-    tall = padded.reshape(-1, side)
-    sampled = ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
-    return np.minimum(np.rint(gain * sampled), 255).astype(np.uint8)
-
-
-def _fit_into_cell(
-    glyphs: NDArray[np.uint8],
-    scale: NDArray[np.float32],
-    cos: NDArray[np.float32],
-    sin: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Scale [m], made smaller where the rotated ink would be wider than the cell, and the shift
-    in y and x, each [m] in px, that brings the ink inside the cell."""
-    ink = glyphs.reshape(len(glyphs), -1) > 0
-    axis = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
-    y, x = (grid.ravel() for grid in np.meshgrid(axis, axis, indexing="ij"))
-    half = (CELL_SIDE - 1) / 2
-    bounds = []
-    for projection in (
-        cos[:, None] * y + sin[:, None] * x,
-        cos[:, None] * x - sin[:, None] * y,
-    ):
-        low = np.where(ink, projection, np.inf).min(axis=1)
-        high = np.where(ink, projection, -np.inf).max(axis=1)
-        bounds.append((low, high))
-    widest = np.maximum(*(high - low for low, high in bounds))
-    scale = np.minimum(scale, 2 * half / widest)
-    shifts = tuple(
-        np.maximum(-half - scale * low, 0) + np.minimum(half - scale * high, 0)
-        for low, high in bounds
-    )
-    return scale, shifts
