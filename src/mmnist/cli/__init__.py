@@ -12,6 +12,7 @@ import typer
 
 from mmnist.cli.app import app
 from mmnist.errors import Interrupted, MmnistError
+from mmnist.machine import keep_freed_memory
 from mmnist.terminal import messages
 
 #: What click raises for a command line that it cannot read. Newer typers carry a click of their
@@ -24,6 +25,7 @@ def main() -> None:
     # By default torch's threads spin while they wait for each other, so a process that takes one of
     # the cores slows training not by half but several times. Read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     sys.exit(run([argument for argument in arguments if argument != "--debug"], debug=debug))

@@ -1,0 +1,51 @@
+"""What is asked of the C library shows in what the system had to do."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+
+#: Page faults of ten "steps" that hold four tensors of up to 64 MiB at a time, after ten others; and
+#: MiB that a reset gave back.
+SCRIPT = """
+import resource, sys, torch
+from mmnist.machine import keep_freed_memory, peak_memory_mib, reset_peak_memory
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+def step():
+    held = [torch.empty(2**24 // (k + 1)).fill_(1.0) for k in range(4)]
+def ten_steps():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+first, later = ten_steps(), ten_steps()
+kept = peak_memory_mib()
+reset_peak_memory()
+print(first, later, kept - peak_memory_mib())
+"""
+
+
+def faults(mode):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, mode], capture_output=True, text=True, check=True
+    )
+    return [float(word) for word in done.stdout.split()]
+
+
+@glibc
+def test_freed_memory_is_used_again_without_asking_the_system():
+    _, left, _ = faults("leave")
+    first, kept, _ = faults("keep")
+    assert first > 0
+    assert kept < left / 10
+
+
+@glibc
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can reset the peak")
+def test_what_was_freed_does_not_count_after_a_reset():
+    *_, released = faults("keep")
+    assert released > 64
