@@ -8,8 +8,8 @@ import pytest
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 
-#: Page faults of the first and of later ten "steps", which hold four tensors of up to 64 MiB each at
-#: a time; and MiB that a reset gave back.
+#: Page faults of the first and of later ten "steps", which hold four tensors of up to 64 MiB each
+#: at a time; and MiB that a reset gave back.
 SCRIPT = """
 import resource, sys, torch
 from mmnist.machine import keep_freed_memory, peak_memory_mib, reset_peak_memory
