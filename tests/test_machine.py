@@ -1,5 +1,6 @@
 """What is asked of the C library shows in what the system had to do."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -29,9 +30,13 @@ print(first, later, kept - peak_memory_mib())
 """
 
 
-def faults(mode):
+def faults(mode, **variables):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, mode], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT, mode],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [float(word) for word in done.stdout.split()]
 
@@ -42,6 +47,20 @@ def test_freed_memory_is_used_again_without_asking_the_system():
     first, kept, _ = faults("keep")
     assert first > 0
     assert kept < left / 10
+
+
+@glibc
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MALLOC_TRIM_THRESHOLD_", "131072"),
+        ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=131072"),
+    ],
+)
+def test_what_the_user_told_the_c_library_stands(variable, value):
+    _, kept, _ = faults("keep", **{variable: value})
+    _, left, _ = faults("leave", **{variable: value})
+    assert kept > left / 2
 
 
 @glibc

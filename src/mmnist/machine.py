@@ -23,8 +23,13 @@ def keep_freed_memory() -> None:
     """Let this process use its freed memory again instead of giving it back (mallopt(3)).
 
     Each step of a training asks for the same large tensors as the last; by default glibc fetches
-    them from the system, which clears every page. Other C libraries are left as they are.
+    them from the system, which clears every page. Other C libraries are left as they are, and so
+    is one that was told otherwise by MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_MAX_ or their like, or by
+    GLIBC_TUNABLES.
     """
+    told = any(name.startswith("MALLOC_") for name in os.environ)
+    if told or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+        return
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
