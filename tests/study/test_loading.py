@@ -118,6 +118,20 @@ def test_two_configurations_of_one_name_are_refused(study_file):
         load_study(path)
 
 
+def test_costs_of_training_images_are_not_claimed_of_a_network_that_sees_none(study_file):
+    claim = (
+        "- {claim: c, where: w, kind: cost, variant: small, over: large, measure: time, factor: 2}"
+    )
+    path = study_file(("    claims:\n", f"    claims:\n      {claim}\n"))
+    load_study(path)
+    digits = (
+        "model: {architecture: digit_reader, size: 1.0, pretrained: mnist}\ntrain: {epochs: 0}\n"
+    )
+    (path.parent / "small.yaml").write_text(digits, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"claims\.0: is about the cost of a .* but small learns"):
+        load_study(path)
+
+
 @pytest.mark.parametrize("name", ["study", "report"])
 def test_a_configuration_must_not_take_a_folder_of_the_study(study_file, name):
     path = study_file(("small: small.yaml", f"small: {name}.yaml"))

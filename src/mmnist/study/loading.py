@@ -140,6 +140,7 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
             problems.append(Problem(origin, key, f"{cause} ({config.name}): set `name` in one"))
         configs[experiment, variant] = config
     problems += _unequal_images(study, root, configs)
+    problems += _costs_of_nothing(study, root, configs)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return configs
@@ -173,6 +174,25 @@ def _unequal_images(study: Study, root: Located, configs: dict[Place, Experiment
                 )
                 problems.append(Problem(_locate(root, key), key, cause))
     return problems
+
+
+def _costs_of_nothing(
+    study: Study, root: Located, configs: dict[Place, Experiment]
+) -> list[Problem]:
+    """Claims about what a training image costs, of a variant that trains on none."""
+    return [
+        Problem(
+            _locate(root, key := ("experiments", name, "claims", str(index))),
+            key,
+            f"is about the cost of a training image, but {variant} learns from single digits only "
+            "(train.epochs is 0)",
+        )
+        for name, comparison in study.experiments.items()
+        for index, claim in enumerate(comparison.claims)
+        if claim.kind == "cost"
+        for variant in claim.names
+        if (name, variant) in configs and not configs[name, variant].train.epochs
+    ]
 
 
 def _images(config: Experiment, judged_on: str) -> str:
