@@ -10,6 +10,9 @@ from pathlib import Path
 # Parameters of mallopt, from glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
+# What sets the same, or what it rests on, from outside.
+_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_")
+_TUNABLES = ("malloc.trim_threshold", "malloc.mmap_max", "malloc.mmap_threshold")
 
 
 def usable_cores() -> int:
@@ -24,11 +27,12 @@ def keep_freed_memory() -> None:
 
     Each step of a training asks for the same large tensors as the last; by default glibc fetches
     them from the system, which clears every page. Other C libraries are left as they are, and so
-    is one that was told otherwise by MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_MAX_ or their like, or by
-    GLIBC_TUNABLES.
+    is one whose trimming or mapping the environment sets (mallopt(3), section on variables).
     """
-    told = any(name.startswith("MALLOC_") for name in os.environ)
-    if told or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if any(name in os.environ for name in _VARIABLES) or any(
+        name in tunables for name in _TUNABLES
+    ):
         return
     with suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

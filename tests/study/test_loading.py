@@ -128,7 +128,7 @@ def test_costs_of_training_images_are_not_claimed_of_a_network_that_sees_none(st
         "model: {architecture: digit_reader, size: 1.0, pretrained: mnist}\ntrain: {epochs: 0}\n"
     )
     (path.parent / "small.yaml").write_text(digits, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"claims\.0: is about the cost of a .* but small learns"):
+    with pytest.raises(ConfigError, match=r"claims\.0: is about the cost of a .* for small"):
         load_study(path)
 
 

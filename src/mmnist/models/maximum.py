@@ -64,8 +64,10 @@ def read_maximum(scores: Tensor) -> Reading:
         scores = scores.float()
     kind = scores.device.type
     with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
+        # Outcomes come first, so that sums over them run along the memory.
         log_p = scores.flatten(2).transpose(0, 1).contiguous().log_softmax(dim=0)
-        return Reading(_log_maximum(log_p), _log_odds_of_presence(log_p))
+        cumulated = _cumulate(log_p)
+        return Reading(_log_maximum(log_p, cumulated), _log_odds_of_presence(log_p, cumulated))
 
 
 class MaximumNetwork(nn.Sequential):
@@ -105,19 +107,18 @@ def scores_of_locations(channels: int) -> nn.Conv2d:
     return layer
 
 
-def _log_maximum(log_p: Tensor) -> Tensor:
+def _log_maximum(log_p: Tensor, cumulated: Tensor) -> Tensor:
     """log P(largest = no digit, 0 … 9) [B, 11], from log-probabilities [11, B, L]."""
-    cumulated = _cumulate(log_p)
     # F(k-1) / F(k) = exp(-s) with s = Σ_l softplus(log P_l(k) - log(P_l(none) + Σ_{j<k} P_l(j))).
     log_s = _log_softplus(log_p[1:] - cumulated[:-1]).logsumexp(dim=2)
     log_f = cumulated.sum(dim=2)
     return torch.cat([log_f[:1], log_f[1:] + _log_one_minus_exp_minus(log_s)]).T
 
 
-def _log_odds_of_presence(log_p: Tensor) -> Tensor:
+def _log_odds_of_presence(log_p: Tensor, cumulated: Tensor) -> Tensor:
     """log(P / (1 - P)) [B, 10] of P(k) = 1 - Π_l (1 - P_l(k)), from log P_l [11, B, L]."""
     # 1 - P_l(k), summed from the other outcomes: from those before k, and those after it.
-    before = _cumulate(log_p)[:-1]
+    before = cumulated[:-1]
     after = _cumulate(log_p.flip(0)).flip(0)[2:]
     others = torch.cat([torch.logaddexp(before[:-1], after), before[-1:]])
     # -log(1 - p) = softplus(log p - log(1 - p)).
@@ -126,7 +127,8 @@ def _log_odds_of_presence(log_p: Tensor) -> Tensor:
 
 
 def _cumulate(log_p: Tensor) -> Tensor:
-    """`logcumsumexp` along the first axis, in which torch's takes three times as long on a CPU."""
+    """`logcumsumexp` along the first axis; with torch's, a reading and its gradient take three
+    times as long on a CPU."""
     return torch.stack(list(accumulate(log_p, torch.logaddexp)))
 
 

@@ -15,7 +15,7 @@ from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
 from mmnist.study.costs import drop_costs
-from mmnist.study.schema import Place, Study
+from mmnist.study.schema import Claim, Place, Study
 
 if TYPE_CHECKING:
     from mmnist.study.published import Published
@@ -139,8 +139,7 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
             cause = f"{file} has the same name as another configuration with other content"
             problems.append(Problem(origin, key, f"{cause} ({config.name}): set `name` in one"))
         configs[experiment, variant] = config
-    problems += _unequal_images(study, root, configs)
-    problems += _costs_of_nothing(study, root, configs)
+    problems += _impossible_claims(study, root, configs)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     return configs
@@ -156,43 +155,42 @@ def _shared(config: Experiment, earlier: Any) -> tuple[Experiment, bool]:
     return config, any(other.name == config.name for other in earlier)
 
 
-def _unequal_images(study: Study, root: Located, configs: dict[Place, Experiment]) -> list[Problem]:
-    """Claims that compare accuracies on different images."""
+def _impossible_claims(
+    study: Study, root: Located, configs: dict[Place, Experiment]
+) -> list[Problem]:
+    """Claims that no run of these configurations could decide."""
     problems = []
     for name, comparison in study.experiments.items():
         for index, claim in enumerate(comparison.claims):
-            if claim.kind not in ("better", "ranking", "diminishing"):
-                continue
-            found = [configs[name, v] for v in claim.names if (name, v) in configs]
-            images = {_images(config, comparison.judged_on) for config in found}
-            if len(images) > 1:
+            found = {v: configs[name, v] for v in claim.names if (name, v) in configs}
+            cause = _unequal_images(claim, found, comparison.judged_on) or _no_images(claim, found)
+            if cause:
                 key = ("experiments", name, "claims", str(index))
-                cause = (
-                    "compares variants that are judged on different images "
-                    f"({'; '.join(sorted(images))}); give their configurations the same data.split"
-                    + (" or set judged_on: test" if comparison.judged_on == "validation" else "")
-                )
                 problems.append(Problem(_locate(root, key), key, cause))
     return problems
 
 
-def _costs_of_nothing(
-    study: Study, root: Located, configs: dict[Place, Experiment]
-) -> list[Problem]:
-    """Claims about what a training image costs, of a variant that trains on none."""
-    return [
-        Problem(
-            _locate(root, key := ("experiments", name, "claims", str(index))),
-            key,
-            f"is about the cost of a training image, but {variant} learns from single digits only "
-            "(train.epochs is 0)",
-        )
-        for name, comparison in study.experiments.items()
-        for index, claim in enumerate(comparison.claims)
-        if claim.kind == "cost"
-        for variant in claim.names
-        if (name, variant) in configs and not configs[name, variant].train.epochs
-    ]
+def _unequal_images(claim: Claim, found: dict[str, Experiment], judged_on: str) -> str:
+    """Why accuracies cannot be compared that are of different images; empty if they can."""
+    images = {_images(config, judged_on) for config in found.values()}
+    if claim.kind not in ("better", "ranking", "diminishing") or len(images) < 2:
+        return ""
+    return (
+        f"compares variants that are judged on different images ({'; '.join(sorted(images))}); "
+        "give their configurations the same data.split"
+        + (" or set judged_on: test" if judged_on == "validation" else "")
+    )
+
+
+def _no_images(claim: Claim, found: dict[str, Experiment]) -> str:
+    """Why there is no cost of a training image; empty if there is, or if it does not matter."""
+    without = [variant for variant, config in found.items() if not config.train.epochs]
+    if claim.kind != "cost" or not without:
+        return ""
+    return (
+        "is about the cost of a training image, but there are none (train.epochs is 0, single "
+        f"digits only) for {', '.join(without)}"
+    )
 
 
 def _images(config: Experiment, judged_on: str) -> str:
