@@ -16,10 +16,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from mmnist.data.backgrounds import Textures, texture_variants, texture_weights
+from mmnist.data.backgrounds import (
+    TEXTURE_SIDE,
+    Textures,
+    texture_variants,
+    texture_weights,
+)
 from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import CELL_SIDE, GlyphPool
-from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, draw_layout
+from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, chunk_layout
 from mmnist.data.store import Store, open_store
 from mmnist.evaluation.predict import read_digits
 from mmnist.report.figures import STYLE, save_figure
@@ -46,11 +51,10 @@ def main(name: str, digits: str, picture: Path) -> None:
                 right += read["digit"].iloc[here[0]] == digit
                 offsets.append(read[["y", "x"]].iloc[here[0]] - place)
     count = truth.size
-    offset, spread = np.mean(offsets, axis=0).round(2), np.std(offsets, axis=0).round(2)
+    off = np.sqrt(np.mean(np.square(offsets), axis=0)).round(2)
     print(
         f"{count:,} digits: {near / count:.2%} found, {right / count:.2%} read right, "
-        f"{len(found) - near} readings elsewhere; middles off by {offset} ± {spread} px "
-        "(y, x)"
+        f"{len(found) - near} readings elsewhere; middles off by {off} px (y, x; root mean square)"
     )
     with matplotlib.rc_context(STYLE):
         save_figure(draw(images[:SHOWN], found), picture)
@@ -60,16 +64,10 @@ def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
     """Digits [n, 3] of the first test images, and the middles of their cells [n, 3, 2] as y, x."""
     pools = load_digits(digits)
     pool = GlyphPool.of(pools.test_images, pools.test_labels)
-    side = np.zeros((len(texture_variants()), 640, 640), np.uint8)  # only its size matters
+    black = np.zeros((len(texture_variants()), TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
+    textures, seed = Textures(black, texture_weights()), store.manifest.source["seed"]
     layouts = [
-        draw_layout(
-            np.random.default_rng(
-                np.random.SeedSequence(store.manifest.source["seed"], spawn_key=(1, index))
-            ),
-            Textures(side, texture_weights()),
-            pool,
-            "natural",
-        )
+        chunk_layout(textures, pool, seed=seed, part="test", index=index, mode="natural")
         for index in range(CHUNKS)
     ]
     truth = np.concatenate([each.digits for each in layouts])

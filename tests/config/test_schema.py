@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from mmnist.config import schema
+from mmnist.config.keys import all_keys
 from mmnist.config.model import SIZES, ModelSettings
 from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, Experiment
 from mmnist.config.training import ScheduleSettings, TrainSettings, UnfreezingSettings
@@ -128,11 +129,35 @@ READER = {"architecture": "digit_reader", "size": 1.0}
         ),
         ({"model": READER, "train": {"label_smoothing": 0.1}}, "networks that score ten classes"),
         ({"model": READER, "train": {"epochs": 0}}, "0 leaves nothing to train"),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "train": {"epochs": 0, "early_stopping": 3},
+            },
+            "has no effect: epochs is 0",
+        ),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "augment": "paper",
+                "train": {"epochs": 0},
+            },
+            "augment has no effect: epochs is 0",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):
     with pytest.raises(ValidationError, match=message):
         Experiment.model_validate({"name": "x", **values})
+
+
+def test_a_setting_of_the_schedule_of_digits_keeps_its_name():
+    values = {"name": "x", "model": {**READER, "pretrained": "mnist"}}
+    made = Experiment.model_validate({**values, "pretraining": {"schedule": {"warmup": 0.1}}})
+    assert (made.pretraining.schedule.name, made.pretraining.schedule.warmup) == ("one_cycle", 0.1)
+    default = all_keys()[("pretraining", "schedule", "name")].schema["default"]
+    assert default == made.pretraining.schedule.name
+    assert all_keys()[("train", "schedule", "name")].schema["default"] == "step"
 
 
 def test_epochs_of_digits_and_of_images_add_up():

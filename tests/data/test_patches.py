@@ -64,13 +64,15 @@ def test_empty_patches_hold_at_most_parts_of_digits(source):
     assert 0.1 < crowded < 0.5
 
 
-def test_distorted_digits_have_the_same_labels(source):
-    plain, labels = draw(source, 50)
+@pytest.mark.parametrize("distortion", [0.05, 0.2])
+def test_distorted_digits_have_the_labels_of_what_is_drawn(distortion):
+    """Their middle has the grey level that tells which they are."""
     rng = np.random.default_rng(0)
-    images, *_ = draw_patches(rng, source, 50, side=48, empty=0.25, distortion=0.1)
-    assert images.shape == plain.shape
+    images, labels, _ = draw_patches(rng, squares(), 500, side=32, empty=0.0, distortion=distortion)
+    plain, _ = draw(squares(), 500, side=32, empty=0.0)
     assert not np.array_equal(images, plain)
-    assert (labels >= NO_DIGIT).all()
+    levels = np.rint(1.04 * (20 + labels)).astype(int)
+    np.testing.assert_array_equal(images[:, 14:18, 14:18].max(axis=(1, 2)), levels)
 
 
 def test_the_same_stream_gives_the_same_patches(source):

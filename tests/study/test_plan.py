@@ -146,6 +146,21 @@ def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_pat
         check_saved(loaded, folder)
 
 
+def test_time_left_counts_the_reading_of_candidates(tmp_path):
+    """A third of learning from each of three, after the first quarter of the epochs."""
+    config = Experiment.model_validate(
+        {
+            "name": "reader",
+            "model": {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"},
+            "pretraining": {"epochs": 4, "patches": 4000, "side": 64, "candidates": 3},
+            "train": {"epochs": 0},
+        }
+    )
+    cost = Cost(1, 1, 10.0, 50.0, 5.0, 16, "CPU", "fp32", 1)
+    planned = PlannedRun(config, run_of(config, tmp_path), ())
+    assert seconds_left(planned, cost, (600, 100)) == pytest.approx(100 + 3 * 200 + 4 * 2)
+
+
 def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
     config = Experiment.model_validate(
         {

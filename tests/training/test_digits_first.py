@@ -7,7 +7,7 @@ from training.interruption import assert_same_result, interrupted_after
 from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
-from mmnist.errors import InputError, Interrupted
+from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.runs import Run
 from mmnist.training.train import train
 
@@ -79,14 +79,17 @@ def test_interrupted_anywhere_it_resumes_to_the_same_result(reader, scratch, tmp
 def test_of_candidates_some_are_learnt_from(reader, tmp_path):
     """The first quarter of the epochs learns from all patches, the others do not."""
     settings = {"epochs": 2, "candidates": 3}
-    run = train(reader(pretraining=settings), tmp_path / "whole")
-    plain = train(reader(pretraining={"epochs": 2}), tmp_path / "plain")
+    muon = {"optimiser": "muon", "weight_decay": 0.05}
+    run = train(reader(pretraining=settings, train=muon), tmp_path / "whole")
+    plain = train(reader(pretraining={"epochs": 2}, train=muon), tmp_path / "plain")
     losses, plain_losses = (r.metrics["train_loss"].tolist() for r in (run, plain))
     assert losses[0] == plain_losses[0]
     assert losses[1] != plain_losses[1]
     with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
-        train(reader(pretraining=settings), tmp_path / "parts")
-    assert_same_result(run, train(reader(pretraining=settings), tmp_path / "parts", resume=True))
+        train(reader(pretraining=settings, train=muon), tmp_path / "parts")
+    again = train(reader(pretraining=settings, train=muon), tmp_path / "parts", resume=True)
+    assert_same_result(run, again)
+    assert "from epoch 2 on, patches that are read badly" in run.log_file.read_text("utf-8")
 
 
 def test_digits_may_be_all_there_is(reader, tmp_path):
@@ -130,6 +133,19 @@ def test_a_data_set_without_digits_cannot_tell_of_them(reader, easy_store, tmp_p
     with pytest.raises(InputError, match=r"presence_weight is 1, but .*easy does not say"):
         train(experiment, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_digits_alone_need_no_data_set_that_tells_of_them(reader, easy_store, tmp_path):
+    """Those of the patches are known; the competition's images are for judging only."""
+    run = train(reader(data={"path": str(easy_store)}, train={"epochs": 0}), tmp_path)
+    assert run.metrics["trained_on"].tolist() == ["digits", "digits"]
+    assert run.summary["train_images"] == 0
+
+
+def test_a_training_of_digits_that_fails_says_which_rate_is_too_high(reader, tmp_path):
+    settings = {"epochs": 2, "candidates": 3, "learning_rate": 1e30}
+    with pytest.raises(RunError, match=r"not a number any more: lower pretraining\.learning_rate"):
+        train(reader(pretraining=settings), tmp_path)
 
 
 def test_digits_that_are_not_there_leave_nothing_behind(reader, tmp_path):

@@ -67,11 +67,16 @@ def _options(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _narrowed(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """`option` with the further bounds that `schema` puts on its keys (see `_transform`)."""
-    if option is schema or "properties" not in schema:
+    """`option` with the further bounds that `schema` puts on its keys (see `_transform`), and the
+    defaults that they have in this place.
+    """
+    default = schema.get("default")
+    here = default if isinstance(default, dict) else {}
+    if option is schema or not ("properties" in schema or here):
         return option
     properties = {
-        name: {**value, **schema["properties"].get(name, {})}
+        name: {**value, **schema.get("properties", {}).get(name, {})}
+        | ({"default": here[name]} if name in here else {})
         for name, value in option.get("properties", {}).items()
     }
     return {**option, "properties": properties}

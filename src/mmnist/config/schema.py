@@ -62,6 +62,10 @@ def _augment_kind(value: Any) -> str:
     return "preset" if isinstance(value, str) else "transforms"
 
 
+#: What a training without epochs of whole images learns from.
+_ONLY_PATCHES = "epochs is 0, so there are only single digits to learn from"
+
+
 class Experiment(Section):
     """One experiment: everything that decides the result of a run."""
 
@@ -152,6 +156,19 @@ class Experiment(Section):
                 f"0 leaves nothing to train: model.pretrained is {model.pretrained}, and only "
                 "mnist brings epochs of its own",
             )
+        return train
+
+    @field_validator("train")
+    @classmethod
+    def _settings_of_no_epochs(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        if train.epochs:
+            return train
+        of_images = ("learning_rate", "schedule", "early_stopping", "unfreezing")
+        for key in of_images:
+            if getattr(train, key) != TrainSettings.model_fields[key].default:
+                raise at([key], f"has no effect: {_ONLY_PATCHES}")
+        if info.data.get("augment", "none") != "none":
+            raise ValueError(f"augment has no effect: {_ONLY_PATCHES}, which are not augmented")
         return train
 
     @property

@@ -59,6 +59,13 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _one_cycle(value: Any) -> Any:
+    """The same for a schedule that is `one_cycle` unless it has another name."""
+    if isinstance(value, dict):
+        return {"name": "one_cycle"} | value
+    return _named(value)
+
+
 class PretrainingSettings(Section):
     """The first epochs of a training with `model.pretrained: mnist`: handwritten digits.
 
@@ -85,14 +92,14 @@ class PretrainingSettings(Section):
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
     """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
     network reads all of them and learns from those that would mislead it most about the label of
-    an image, by lot (selective backpropagation). 1: it learns from all."""
+    an image, by lot (selective backpropagation). 1: it learns from all, as a single epoch does."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch that is learnt from."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate; the highest one where the schedule changes it."""
     schedule: Annotated[
         ScheduleSettings,
-        BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
+        BeforeValidator(_one_cycle, json_schema_input_type=ScheduleName | ScheduleSettings),
     ] = ScheduleSettings(name="one_cycle")
     """How the learning rate changes over these epochs; a mapping, or just its name."""
 
@@ -100,6 +107,13 @@ class PretrainingSettings(Section):
         """Patches drawn for each one that is learnt from in `epoch`, from 0: at first, while all
         are read badly, only those."""
         return self.candidates if 4 * epoch >= self.epochs else 1
+
+    def pixels_in(self, epoch: int) -> float:
+        """What `epoch` computes, in pixels that are learnt from; to read a pixel takes a third of
+        the time."""
+        candidates = self.candidates_in(epoch)
+        read = candidates / 3 if candidates > 1 else 0.0
+        return self.patches * self.side**2 * (1 + read)
 
 
 class TrainSettings(Section):
@@ -113,8 +127,8 @@ class TrainSettings(Section):
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are averaged for one step of the optimiser."""
     optimiser: Literal["adam", "adamw", "muon", "sgd"] = "adam"
-    """torch.optim's Adam, AdamW or SGD; `muon`: Muon for the kernels of convolutions, AdamW for the
-    last layer and all that is no kernel, with one learning rate for both."""
+    """torch.optim's Adam, AdamW or SGD; `muon`: Muon for all kernels and matrices but those of the
+    last layer, AdamW for the others, with one learning rate for both."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Learning rate; the highest one where the schedule changes it."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9

@@ -23,7 +23,8 @@ NO_DIGIT = -1
 #: Side in pixels of the square that each digit has for itself, at least.
 _SQUARE = 40
 
-#: Share of the patches of one square into which a part of another digit reaches from outside.
+#: Share of the patches of one square that are to have another digit at their border; about a third
+#: of them get it, those for which a place outside is drawn that is apart from the digit inside.
 _CROWDED = 0.5
 
 
@@ -84,7 +85,8 @@ def draw_patches(
     empty: float,
     distortion: float = 0.0,
 ) -> Patches:
-    """Draw `n` patches: squares of at least 40 px, each with one digit, or none in a share `empty`.
+    """Draw `n` patches: squares of 40 px or more (the whole patch if it is smaller), each with one
+    digit, or none in a share `empty`.
 
     A digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
     wholly inside its square. In a patch that is a single square, parts of another digit may reach

@@ -60,13 +60,20 @@ def draw_chunk(
     textures: Textures, pool: GlyphPool, *, seed: int, part: Part, index: int, mode: LabelMode
 ) -> Scenes:
     """Chunk number `index` of `part`: `CHUNK_SIZE` scenes, the same for the same arguments."""
-    stream = np.random.SeedSequence(seed, spawn_key=(_STREAM[part], index))
-    layout = draw_layout(np.random.default_rng(stream), textures, pool, mode)
+    layout = chunk_layout(textures, pool, seed=seed, part=part, index=index, mode=mode)
     images = cut_backgrounds(textures, layout.textures, layout.offsets, IMAGE_SIDE)
     cells = render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
     for k in range(3):  # cells of one image do not overlap, so each can be added by itself
         add_clipped(images, cells[:, k], layout.cells[:, k])
     return Scenes(images, layout.digits.max(axis=1), layout.digits)
+
+
+def chunk_layout(
+    textures: Textures, pool: GlyphPool, *, seed: int, part: Part, index: int, mode: LabelMode
+) -> Layout:
+    """What is where in that chunk. Of the textures, only number, size and weights matter."""
+    stream = np.random.SeedSequence(seed, spawn_key=(_STREAM[part], index))
+    return draw_layout(np.random.default_rng(stream), textures, pool, mode)
 
 
 def draw_layout(

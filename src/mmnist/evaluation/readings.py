@@ -34,8 +34,10 @@ def find_digits(scores: Tensor, stride: float) -> pd.DataFrame:
     # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
     some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
     near = int(_APART / stride)
-    highest = F.max_pool2d(some, 2 * near + 1, stride=1, padding=near)
-    image, _, row, column = torch.nonzero((some == highest) & (some > 0), as_tuple=True)
+    # Ranks, so that of places with equal odds, which bf16 makes frequent, one is the highest.
+    rank = some.flatten(1).argsort(stable=True).argsort().double().view_as(some)
+    highest = F.max_pool2d(rank, 2 * near + 1, stride=1, padding=near)
+    image, _, row, column = torch.nonzero((rank == highest) & (some > 0), as_tuple=True)
     probability, digit = p[image, 1:, row, column].exp().max(dim=1)
     y, x = _middles(some.sigmoid(), image, row, column, stride)
     found = pd.DataFrame(

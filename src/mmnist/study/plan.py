@@ -62,12 +62,11 @@ def seconds_left(planned: PlannedRun, cost: Cost, images: tuple[int, int]) -> fl
     config = planned.config
     train, valid = images
     done = config.epochs - planned.epochs_left
-    digits = max(0, config.pretraining_epochs - done)
+    digits = range(min(done, config.pretraining_epochs), config.pretraining_epochs)
     # Single digits cost as many whole images as have their pixels.
-    pixels = config.pretraining.patches * config.pretraining.side**2
-    return cost.seconds(digits, round(pixels / math.prod(IMAGE_SHAPE)), valid) + cost.seconds(
-        planned.epochs_left - digits, train, valid
-    )
+    whole = [round(config.pretraining.pixels_in(n) / math.prod(IMAGE_SHAPE)) for n in digits]
+    whole += [train] * (planned.epochs_left - len(digits))
+    return sum(cost.seconds(1, each, valid) for each in whole)
 
 
 def folder_name(loaded: LoadedStudy) -> str:

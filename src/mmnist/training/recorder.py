@@ -111,9 +111,11 @@ class Recorder(Callback):
 
     def _check_loss(self, kind: str, loss: float) -> None:
         if not math.isfinite(loss):
+            digits = self.epoch < self.experiment.pretraining_epochs
+            section = "pretraining" if digits else "train"
             raise RunError(
                 f"the {kind} loss of epoch {self.epoch + 1} is not a number any more: lower "
-                "train.learning_rate, set train.gradient_clip, or try compute.precision fp32"
+                f"{section}.learning_rate, set train.gradient_clip, or try compute.precision fp32"
             )
 
     def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float | str]:

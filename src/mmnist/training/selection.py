@@ -59,7 +59,8 @@ def chance_of_wrong_label(output: Tensor | Reading, labels: Tensor) -> Tensor:
     p = probabilities(output)
     answers = torch.arange(10 - p.shape[1], 10, device=p.device)
     larger = torch.maximum(answers, labels[:, None]).clamp(min=0)
-    return (p * (larger / 10) ** 2 * (answers != labels[:, None])).sum(1)
+    chances = (p * (larger / 10) ** 2 * (answers != labels[:, None])).sum(1)
+    return chances.nan_to_num(1.0)  # of a training that is about to fail, and will say so
 
 
 def draw_worst(wrong: Tensor, n: int) -> Tensor:

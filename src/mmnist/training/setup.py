@@ -114,21 +114,16 @@ def _check_patch_size(model: nn.Module, experiment: Experiment) -> None:
 
 
 def _work(experiment: Experiment, learner: Learner) -> list[float]:
-    settings = experiment.pretraining
-    patches = settings.patches * settings.side**2
-    single = []
-    for epoch in range(experiment.pretraining_epochs):
-        candidates = settings.candidates_in(epoch)
-        reading = candidates / 3 if candidates > 1 else 0  # a third of learning from one
-        single.append(patches * (1 + reading))
-    whole = len(learner.dls.train.index) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
+    before = range(experiment.pretraining_epochs)
+    single = [experiment.pretraining.pixels_in(epoch) for epoch in before]
+    whole = float(len(learner.dls.train.index) * IMAGE_SHAPE[0] * IMAGE_SHAPE[1])
     return single + [whole] * experiment.train.epochs
 
 
 def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
     """The digits of the training images, if the training is to be told of them."""
-    if not experiment.train.presence_weight:
-        return None
+    if not experiment.train.presence_weight or not experiment.train.epochs:
+        return None  # patches tell of their own
     digits = store.digits("train")
     if digits is None:
         raise InputError(
@@ -162,11 +157,14 @@ def _notes(
     store, dataloaders = setup.store, setup.learner.dls
     source = "generated data" if store.generated else "the competition's data"
     size = "" if experiment.model.size is None else f" {experiment.model.size}"
+    valid = f"{len(dataloaders.valid.index):,} images of {source}"
+    images = f"on {len(dataloaders.train.index):,} + {valid}"
+    if not experiment.train.epochs:
+        images = f"judged by {valid}"
     yield (
         f"{experiment.name}/seed-{experiment.seed}: {experiment.model.architecture}{size}, "
         f"{count_parameters(setup.learner.model):,} parameters, {experiment.resize} px, "
-        f"on {len(dataloaders.train.index):,} + {len(dataloaders.valid.index):,} images of "
-        f"{source}, {hardware.description}, {hardware.precision}"
+        f"{images}, {hardware.description}, {hardware.precision}"
     )
     if weights is not None:
         yield str(weights)
@@ -178,6 +176,12 @@ def _notes(
             f"{settings.side} px, from {len(setup.patches.pool.images):,} handwritten digits of "
             f"{setup.patches.digits}" + (f"; {overlap}" if overlap else "")
         )
+        chosen = [n for n in range(settings.epochs) if settings.candidates_in(n) > 1]
+        if chosen:
+            yield (
+                f"from epoch {chosen[0] + 1} on, patches that are read badly are learnt from more "
+                "often, so that training loss and accuracy look worse"
+            )
     if setup.state.epoch or setup.state.step:
         yield f"resumed at epoch {setup.state.epoch + 1}, batch {setup.state.step + 1}"
 

@@ -124,7 +124,7 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
             "best_epoch": state.best.epoch,
             "valid": state.best_valid,
             "parameters": sum(p.numel() for p in learner.model.parameters()),
-            "train_images": len(learner.dls.train.index),
+            "train_images": len(learner.dls.train.index) if run.experiment.train.epochs else 0,
             "valid_images": len(learner.dls.valid.index),
             "seconds_total": round(sum(seconds), 3),
             "seconds_per_epoch": round(sum(seconds) / len(seconds), 3),
