@@ -1,7 +1,6 @@
 """Which patches are learnt from."""
 
 import copy
-from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,10 +14,11 @@ from mmnist.config.model import ModelSettings
 from mmnist.config.training import PretrainingSettings
 from mmnist.models.factory import build_model
 from mmnist.models.maximum import Reading
-from mmnist.training.selection import SelectPatches, chance_of_wrong_label, draw_worst
+from mmnist.training.objective import probability_of
+from mmnist.training.selection import SelectPatches, draw_worst
 
 
-def test_chances_are_in_proportion_to_what_is_wrong_plus_its_mean():
+def test_chances_are_those_of_being_misread_plus_their_mean():
     torch.manual_seed(0)
     wrong = torch.tensor([0.0, 0.1, 0.2, 0.9])
     draws = 4000
@@ -92,21 +92,22 @@ def test_other_batches_are_left_alone(candidates, epoch):
     assert len(select.learn.xb[0]) == 24
 
 
-@pytest.mark.parametrize("answers", [11, 10])
-def test_chance_of_a_wrong_label_is_that_of_all_images_of_three_digits(answers):
-    """Every image that the digit can be in, with whatever the network may take it for."""
-    torch.manual_seed(0)
-    known = range(10 - answers, 10)
-    scores = torch.randn(answers, answers)
-    output = Reading(scores.log_softmax(1), torch.zeros(0)) if answers == 11 else scores
-    expected = [
-        sum(
-            float(probability) / 100
-            for others in product(range(10), repeat=2)
-            for answer, probability in zip(known, row.softmax(0), strict=True)
-            if max(answer, *others) != max(label, *others)
-        )
-        for label, row in zip(known, scores, strict=True)
-    ]
-    chances = chance_of_wrong_label(output, torch.tensor(known))
-    torch.testing.assert_close(chances, torch.tensor(expected))
+def test_probability_of_labels_is_that_of_the_loss():
+    outcomes = torch.randn(5, 11).log_softmax(1)
+    labels = torch.tensor([-1, 0, 3, 9, 5])
+    reading = Reading(outcomes, torch.zeros(5, 10))
+    expected = [outcomes[i, label + 1].exp() for i, label in enumerate(labels)]
+    torch.testing.assert_close(probability_of(reading, labels), torch.stack(expected))
+    scores, labels = torch.randn(5, 10), torch.arange(5)
+    loss = F.cross_entropy(scores, labels, reduction="none")
+    torch.testing.assert_close(probability_of(scores, labels), (-loss).exp())
+
+
+def test_a_network_that_broke_down_does_not_stop_the_choice():
+    """The loss of the step is what says so."""
+    model = reader()
+    with torch.no_grad():
+        model.locations.bias.fill_(torch.nan)
+    select = callback(model, candidates=3)
+    select.before_batch()
+    assert len(select.learn.xb[0]) == 8

@@ -91,8 +91,8 @@ class PretrainingSettings(Section):
     sake of handwriting that is not among them; 0: not at all."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
     """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
-    network reads all of them and learns from those that would mislead it most about the label of
-    an image, by lot (selective backpropagation). 1: it learns from all, as a single epoch does."""
+    network reads all of them and learns from some that it reads worst, by lot (selective
+    backpropagation). 1: it learns from all, as a single epoch does."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch that is learnt from."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3

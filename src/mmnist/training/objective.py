@@ -48,9 +48,8 @@ def count_hits(output: Tensor | Reading, labels: Tensor) -> Tensor:
     return (output.argmax(1) == labels).sum()
 
 
-def probabilities(output: Tensor | Reading) -> Tensor:
-    """What a network takes each answer to be worth: float32 [B, 11] for no digit and 0 to 9, or
-    [B, 10] for 0 to 9 if it has no other answers."""
+def probability_of(output: Tensor | Reading, labels: Tensor) -> Tensor:
+    """Probability float32 [B] that a network gives to each of the labels int64 [B]."""
     if isinstance(output, Reading):
-        return output.outcomes.exp()
-    return output.float().softmax(1)
+        return output.outcomes.gather(1, labels[:, None] + 1)[:, 0].exp()
+    return output.float().softmax(1).gather(1, labels[:, None])[:, 0]
