@@ -77,14 +77,14 @@ def test_interrupted_anywhere_it_resumes_to_the_same_result(reader, scratch, tmp
 
 
 def test_of_candidates_some_are_learnt_from(reader, tmp_path):
-    """The first quarter of the epochs learns from all patches, the others do not."""
+    """The first quarter of the epochs learns from all patches, the others from the worst read."""
     settings = {"epochs": 2, "candidates": 3}
     muon = {"optimiser": "muon", "weight_decay": 0.05}
     run = train(reader(pretraining=settings, train=muon), tmp_path / "whole")
     plain = train(reader(pretraining={"epochs": 2}, train=muon), tmp_path / "plain")
     losses, plain_losses = (r.metrics["train_loss"].tolist() for r in (run, plain))
     assert losses[0] == plain_losses[0]
-    assert losses[1] != plain_losses[1]
+    assert losses[1] > plain_losses[1]
     with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
         train(reader(pretraining=settings, train=muon), tmp_path / "parts")
     again = train(reader(pretraining=settings, train=muon), tmp_path / "parts", resume=True)
