@@ -40,7 +40,7 @@ def reader(scenes):
             "resize": 64,
             "pretraining": {"digits": "sample", "epochs": 2, "patches": 16 * 32, "batch_size": 32},
             "train": {"epochs": 1, "batch_size": 16, "presence_weight": 1.0, "ema": 0.9},
-            "compute": {"device": "cpu", "precision": "bf16", "workers": 1},
+            "compute": {"device": "cpu", "precision": "auto", "workers": 1},
         }
         return Experiment.model_validate(with_changes(values, changes))
 
