@@ -84,7 +84,7 @@ def _bf16() -> Check:
     if hardware.precision == "bf16":
         return Check("bf16", "ok", "in hardware; precision auto is bf16")
     if hardware.device.type == "cpu" and not cpu_has_bf16():
-        return Check("bf16", "slow", "not in this CPU; precision auto is fp32, several times slower")
+        return Check("bf16", "slow", "not in this CPU; precision auto is fp32, much slower")
     return Check("bf16", "ok", f"not in this GPU; precision auto is {hardware.precision}")
 
 
