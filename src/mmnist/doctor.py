@@ -13,7 +13,7 @@ from mmnist.config.schema import ComputeSettings
 from mmnist.data.store import open_store
 from mmnist.errors import MmnistError
 from mmnist.machine import usable_cores
-from mmnist.pipeline.device import choose_hardware, cpu_has_bf16
+from mmnist.pipeline.device import choose_hardware
 
 #: A full data set takes 1 GB, the runs of the paper some more.
 _WANTED_DISK = 5 * 10**9
@@ -83,7 +83,7 @@ def _bf16() -> Check:
     hardware = choose_hardware(ComputeSettings())
     if hardware.precision == "bf16":
         return Check("bf16", "ok", "in hardware; precision auto is bf16")
-    if hardware.device.type == "cpu" and not cpu_has_bf16():
+    if hardware.device.type == "cpu":
         return Check("bf16", "slow", "not in this CPU; precision auto is fp32, much slower")
     return Check("bf16", "ok", f"not in this GPU; precision auto is {hardware.precision}")
 

@@ -17,10 +17,18 @@ def test_auto_without_cuda_is_the_cpu(monkeypatch):
     assert choose().device == torch.device("cpu")
 
 
-@pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_auto_precision_follows_the_cpu(monkeypatch, has_bf16, precision):
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bf16"),
+        ({"avx2": True, "avx512_bf16": False}, "fp32"),
+        ({}, "fp32"),
+    ],
+)
+def test_auto_precision_follows_the_cpu(monkeypatch, capabilities, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert choose().precision == precision
 
 

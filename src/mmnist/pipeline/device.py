@@ -59,12 +59,14 @@ def _device(name: str) -> torch.device:
 
 
 def _fastest_precision(device: torch.device) -> str:
+    if has_bf16(device):
+        return "bf16"
+    return "fp16" if device.type == "cuda" else "fp32"
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 matrices itself (a CPU by AVX-512 BF16 or AMX)."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if cpu_has_bf16() else "fp32"
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 matrices itself (AVX-512 BF16 or AMX)."""
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
