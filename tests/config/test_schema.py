@@ -144,6 +144,28 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             },
             "augment has no effect: epochs is 0",
         ),
+        (
+            {
+                "model": {"architecture": "resnet", "size": 18, "pretrained": "mnist"},
+                "pretraining": {"mosaic": 2},
+            },
+            "is for digit_reader, whose .*; with resnet leave it 1",
+        ),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "pretraining": {"mosaic": 3, "batch_size": 512},
+            },
+            "3 wants batches of whole mosaics, of 9 patches each, but .*batch_size is 512",
+        ),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "resize": 80,
+                "pretraining": {"mosaic": 4, "side": 48},
+            },
+            "a multiple of 8 px, the distance of locations, but these are 30 px",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

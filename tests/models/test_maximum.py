@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmnist.models.maximum import NUM_OUTCOMES, read_maximum
+from mmnist.models.digit_reader import digit_reader
+from mmnist.models.maximum import NUM_OUTCOMES, put_together, read_maximum, take_apart
 
 
 def enumerated(scores):
@@ -104,3 +105,27 @@ def test_autocast_does_not_reach_it():
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match=r"scores must be \[B, 11, H, W\]"):
         read_maximum(torch.zeros(shape))
+
+
+def test_tiles_lie_row_by_row():
+    tiles = torch.arange(8 * 3 * 2 * 5).reshape(8, 3, 2, 5)
+    images = put_together(tiles, 2)
+    for image, (a, b, c, d) in zip(
+        images.numpy(), tiles.numpy().reshape(2, 4, 3, 2, 5), strict=True
+    ):
+        assert (image == np.block([[a, b], [c, d]])).all()
+    assert torch.equal(take_apart(images, 2), tiles)
+
+
+def test_tiles_are_read_by_their_own_locations():
+    torch.manual_seed(0)
+    network = digit_reader(0.5).eval()
+    tiles = torch.rand(8, 1, 40, 40)
+    read = network.read(tiles, mosaic=2)
+    for n, (a, b, c, d) in enumerate(tiles.numpy().reshape(2, 4, 40, 40)):
+        image = torch.from_numpy(np.block([[a, b], [c, d]]))
+        scores = network.scores(image[None, None])
+        for place, (i, j) in enumerate([(0, 0), (0, 5), (5, 0), (5, 5)]):
+            expected = read_maximum(scores[:, :, i : i + 5, j : j + 5])
+            torch.testing.assert_close(read.outcomes[4 * n + place], expected.outcomes[0])
+            torch.testing.assert_close(read.present[4 * n + place], expected.present[0])

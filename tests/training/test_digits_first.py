@@ -2,6 +2,8 @@
 
 import pytest
 from conftest import with_changes
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from training.interruption import assert_same_result, interrupted_after
 
 from mmnist.config.schema import Experiment
@@ -90,6 +92,24 @@ def test_of_candidates_some_are_learnt_from(reader, tmp_path):
     again = train(reader(pretraining=settings, train=muon), tmp_path / "parts", resume=True)
     assert_same_result(run, again)
     assert "from epoch 2 on, patches that are read badly" in run.log_file.read_text("utf-8")
+
+
+def test_patches_are_computed_as_tiles_of_larger_images(reader, tmp_path):
+    """Also those that are chosen from; the images after them are computed as ever."""
+    shapes = []
+
+    def note(layer, inputs):
+        if layer.training and isinstance(layer, nn.Conv2d) and layer.in_channels == 1:
+            shapes.append(tuple(inputs[0].shape))
+
+    experiment = reader(pretraining={"epochs": 2, "candidates": 2, "mosaic": 4})
+    with register_module_forward_pre_hook(note):
+        run = train(experiment, tmp_path / "whole")
+    assert shapes[: 2 * BATCHES] == 2 * BATCHES * [(2, 1, 96, 96)]
+    assert {shape[2:] for shape in shapes[2 * BATCHES :]} == {(64, 64)}
+    with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
+        train(experiment, tmp_path / "parts")
+    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
 
 
 def test_digits_may_be_all_there_is(reader, tmp_path):

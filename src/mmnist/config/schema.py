@@ -62,6 +62,9 @@ def _augment_kind(value: Any) -> str:
     return "preset" if isinstance(value, str) else "transforms"
 
 
+#: Pixels between the locations of a digit reader.
+_GRID = 8
+
 #: What a training without epochs of whole images learns from.
 _ONLY_PATCHES = "epochs is 0, so there are only single digits to learn from"
 
@@ -125,6 +128,35 @@ class Experiment(Section):
         ):
             raise ValueError(
                 f"has no effect: model.pretrained is {model.pretrained}, and only mnist uses it"
+            )
+        return pretraining
+
+    @field_validator("pretraining")
+    @classmethod
+    def _mosaic_fits(
+        cls, pretraining: PretrainingSettings, info: ValidationInfo
+    ) -> PretrainingSettings:
+        n, model = pretraining.mosaic, info.data.get("model")
+        if n == 1 or model is None:
+            return pretraining
+        if model.architecture != "digit_reader":
+            raise at(
+                ["mosaic"],
+                f"is for digit_reader, whose locations each belong to one patch; with "
+                f"{model.architecture} leave it 1",
+            )
+        if pretraining.batch_size % n**2:
+            raise at(
+                ["mosaic"],
+                f"{n} wants batches of whole mosaics, of {n**2} patches each, but "
+                f"pretraining.batch_size is {pretraining.batch_size}",
+            )
+        side = pretraining.side_at(info.data.get("resize", 128))
+        if side % _GRID:
+            raise at(
+                ["mosaic"],
+                f"wants patches that are a multiple of {_GRID} px, the distance of locations, but "
+                f"these are {side} px: change pretraining.side, or leave it 1",
             )
         return pretraining
 

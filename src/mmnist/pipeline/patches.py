@@ -8,16 +8,10 @@ import torch
 from torch import Tensor
 
 from mmnist.config.schema import Experiment
-from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.patches import Patches, PatchSource, draw_patches
 from mmnist.pipeline.batches import ahead, presence
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
-
-
-def patch_side(experiment: Experiment) -> int:
-    """Side in pixels of what the network sees of a patch: resized as much as whole images are."""
-    return round(experiment.pretraining.side * experiment.resize / IMAGE_SHAPE[0])
 
 
 class PatchBatches:
@@ -49,7 +43,9 @@ class PatchBatches:
         self._seed = experiment.seed
         self._workers = experiment.compute.workers
         self._reads_locations = experiment.model.reads_maximum
-        self._preprocess = replace(Preprocess.of(experiment), size=patch_side(experiment))
+        self._preprocess = replace(
+            Preprocess.of(experiment), size=settings.side_at(experiment.resize)
+        )
 
     def __len__(self) -> int:
         return self._batches

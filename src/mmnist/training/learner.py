@@ -25,7 +25,7 @@ from mmnist.training.callbacks import (
 )
 from mmnist.training.muon import Muon
 from mmnist.training.objective import Objective
-from mmnist.training.selection import SelectPatches
+from mmnist.training.selection import PutTogether, SelectPatches
 
 
 def make_learner(
@@ -77,6 +77,8 @@ def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
         callbacks.append(AverageWeights(train.ema))
     if experiment.pretraining_epochs and experiment.pretraining.candidates > 1:
         callbacks.append(SelectPatches(experiment.pretraining))
+    if experiment.pretraining_epochs and experiment.pretraining.mosaic > 1:
+        callbacks.append(PutTogether(experiment.pretraining))
     if train.unfreezing.mode != "none":
         callbacks.append(Unfreeze(train.unfreezing, experiment.pretraining_epochs))
     return callbacks

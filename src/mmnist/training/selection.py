@@ -37,10 +37,25 @@ class SelectPatches(StepCallback):
         """Probability [B] that each is misread. Nothing about the network changes."""
         model = self.model
         model.eval()
-        output = model.read(images) if isinstance(model, MaximumNetwork) else model(images)
+        mosaic = self.settings.mosaic
+        output = model.read(images, mosaic) if isinstance(model, MaximumNetwork) else model(images)
         model.train()
         wrong = 1 - probability_of(output, labels)
         return wrong.nan_to_num(1.0)  # of a training that is about to fail, and will say so
+
+
+class PutTogether(StepCallback):
+    """Has the patches that are learnt from computed as tiles of larger images."""
+
+    order = SelectPatches.order + 1
+
+    def __init__(self, settings: PretrainingSettings):
+        self.settings = settings
+
+    def before_batch(self) -> None:
+        """Tell the network, in epochs of single digits."""
+        if self.epoch < self.settings.epochs:
+            self.learn.xb = (*self.xb, self.settings.mosaic)
 
 
 def draw_worst(wrong: Tensor, n: int) -> Tensor:

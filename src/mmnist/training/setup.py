@@ -20,7 +20,6 @@ from mmnist.models.factory import FAMILIES, build_model, count_parameters
 from mmnist.models.pretraining import LoadedWeights, load_pretrained
 from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware
-from mmnist.pipeline.patches import patch_side
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.runs import Run
 from mmnist.training.checkpoint import load_checkpoint
@@ -99,7 +98,7 @@ def _patch_source(experiment: Experiment) -> PatchSource | None:
 
 def _check_patch_size(model: nn.Module, experiment: Experiment) -> None:
     """Make sure that the network can take images of the size of patches."""
-    side = patch_side(experiment)
+    side = experiment.pretraining.side_at(experiment.resize)
     channels = FAMILIES[experiment.model.architecture].channels
     try:
         with torch.no_grad():
