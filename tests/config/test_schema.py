@@ -127,10 +127,6 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             {"model": {"architecture": "resnet", "size": 18}, "train": {"presence_weight": 1.0}},
             "resnet gives one answer for the whole image: set model.head to maximum",
         ),
-        (
-            {"model": {"architecture": "resnet", "size": 18, "branches": 2}},
-            "only digit_reader has branches; with resnet leave it 1",
-        ),
         ({"model": READER, "train": {"label_smoothing": 0.1}}, "networks that score ten classes"),
         ({"model": READER, "train": {"epochs": 0}}, "0 leaves nothing to train"),
         (

@@ -76,44 +76,6 @@ def test_at_first_there_is_no_digit_nearly_anywhere():
     assert p[:, 0].min() > 0.9
 
 
-def test_branches_are_networks_that_share_their_first_stages():
-    """Each of them is what a network without the others would be."""
-    torch.manual_seed(0)
-    model = digit_reader(0.5, branches=3).eval()
-    images = torch.rand(2, 1, 48, 48)
-    expected = []
-    for n in range(3):
-        alone = digit_reader(0.5).eval()
-        names = {name: name for name in alone.state_dict() if name[:6] in ("stage1", "stage2")}
-        for name in alone.state_dict().keys() - names:
-            layer, rest = name.split(".", 1)
-            names[name] = f"{layer}.{n}.{rest}"
-        own = {name: model.state_dict()[theirs] for name, theirs in names.items()}
-        alone.load_state_dict(own)
-        expected.append(alone)
-    reading = model.read(images)
-    for alone, branch in zip(expected, reading.branches, strict=True):
-        torch.testing.assert_close(branch.outcomes, alone.read(images).outcomes)
-    mean = torch.stack([alone(images).exp() for alone in expected]).mean(0)
-    torch.testing.assert_close(model(images).exp(), mean)
-    places = torch.stack([alone.scores(images).softmax(1) for alone in expected]).mean(0)
-    torch.testing.assert_close(model.scores(images).exp(), places)
-
-
-@pytest.mark.parametrize("branches", [1, 2])
-def test_only_the_last_layers_are_in_the_last_group(branches):
-    """Which Muon leaves to AdamW."""
-    settings = ModelSettings(architecture="digit_reader", size=0.5, branches=branches)
-    model = build_model(settings)
-    groups = layer_groups(model, "digit_reader")
-    assert sum(p.numel() for group in groups for p in group) == count_parameters(model)
-    assert sum(p.numel() for p in groups[-1]) == branches * (64 * 11 + 11)
-
-
-def test_two_branches_are_small_enough():
-    assert count_parameters(digit_reader(1.0, branches=2)) <= 2_000_000
-
-
 def test_its_weights_load_without_the_code_of_the_training(tmp_path):
     """A state dict and two files that need nothing but torch are enough to read images."""
     model = digit_reader(0.5).eval()

@@ -134,7 +134,7 @@ def test_model_in_words(make_run):
     model = {"architecture": "mobilenet_v2", "size": 1.0}
     run = make_run(model=model, resize=64, augment="paper")
     assert describe_model(run.experiment) == (
-        "mobilenet_v2 1.0, 64 px, augmentation paper, pretrained none"
+        "mobilenet_v2 1, 64 px, augmentation paper, pretrained none"
     )
     plain = make_run("p", model={"architecture": "simple_cnn"}, augment={"zoom": {"magnitude": 1}})
     assert describe_model(plain.experiment).startswith("simple_cnn, 128 px, augmentation of its")

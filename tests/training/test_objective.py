@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from mmnist.config.training import TrainSettings
-from mmnist.models.maximum import mean_of, read_maximum
+from mmnist.models.maximum import read_maximum
 from mmnist.training.objective import Objective, count_hits
 
 LABELS = torch.tensor([3, -1, 0])
@@ -46,18 +46,3 @@ def test_hits_of_a_reading_count_no_digit_too(reading):
     said = reading.outcomes.argmax(1) - 1
     assert count_hits(reading, said) == 3
     assert count_hits(reading, said + 1) == 0
-
-
-def test_each_branch_has_a_loss_of_its_own(reading):
-    """Their mean, not the loss of what they say together, which is what is recorded and counted."""
-    other = read_maximum(torch.randn(3, 11, 2, 2, generator=torch.manual_seed(1)))
-    both = mean_of((reading, other))
-    objective = Objective(TrainSettings(presence_weight=0.5))
-    present = torch.eye(10)[:3]
-    losses = [objective(each, LABELS, present) for each in (reading, other)]
-    torch.testing.assert_close(objective(both, LABELS, present), sum(losses) / 2)
-    p = (reading.outcomes.exp() + other.outcomes.exp()) / 2
-    torch.testing.assert_close(
-        objective.label_loss(both, LABELS), -p[range(3), LABELS + 1].log().mean()
-    )
-    assert count_hits(both, p.argmax(1) - 1) == 3

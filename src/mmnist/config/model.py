@@ -38,10 +38,6 @@ class ModelSettings(Section):
     """How features become labels: `own`, as the network is defined; `maximum`, at each location a
     distribution over no digit and 0-9, from which that of the largest digit follows (what
     digit_reader does anyway)."""
-    branches: Annotated[int, Field(ge=1, le=8)] = 1
-    """How many times the last stage of a `digit_reader` is there, side by side on the same
-    features: each is trained by itself, and what they read is averaged. An ensemble in one network;
-    others have 1."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -69,21 +65,6 @@ class ModelSettings(Section):
         if head == "maximum" and info.data.get("architecture") == "digit_reader":
             raise ValueError("has no effect: digit_reader has this head anyway; leave it out")
         return head
-
-    @field_validator("branches")
-    @classmethod
-    def _branches_belong_to_readers(cls, branches: int, info: ValidationInfo) -> int:
-        architecture = info.data.get("architecture", "digit_reader")
-        if branches > 1 and architecture != "digit_reader":
-            raise ValueError(f"only digit_reader has branches; with {architecture} leave it 1")
-        return branches
-
-    @property
-    def title(self) -> str:
-        """Architecture, size and branches, for people."""
-        size = "" if self.size is None else f" {self.size}"
-        branches = "" if self.branches == 1 else f" with {self.branches} branches"
-        return f"{self.architecture}{size}{branches}"
 
     @property
     def reads_maximum(self) -> bool:

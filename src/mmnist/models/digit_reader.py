@@ -10,7 +10,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmnist.models.maximum import Branches, MaximumNetwork, scores_of_locations
+from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 
 #: Pixels between locations; location i is centred on pixel 8 i.
 STRIDE = 8
@@ -36,28 +36,21 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
 
 
-def digit_reader(size: float = 1.0, branches: int = 1) -> MaximumNetwork:
+def digit_reader(size: float = 1.0) -> MaximumNetwork:
     """The network with `size` times as many channels; 0.78 million parameters for 1.
 
-    It takes one grey channel. Its layers are `stage1`, `stage2`, `stage3` and `locations`; with
-    several branches the last two of them are there so many times, side by side (TreeNets: S. Lee
-    et al., "Why M Heads are Better than One", arXiv:1511.06314).
+    It takes one grey channel. Its layers are `stage1`, `stage2`, `stage3` and `locations`.
     """
-    first, second, third = (8 * round(width * size / 8) for width in _CHANNELS)
     stages = OrderedDict[str, nn.Module]()
-    stages["stage1"] = _stage(1, first, _BLOCKS[0])
-    stages["stage2"] = _stage(first, second, _BLOCKS[1])
-    last = [_stage(second, third, _BLOCKS[2]) for _ in range(branches)]
-    heads = [scores_of_locations(third) for _ in range(branches)]
-    stages["stage3"] = last[0] if branches == 1 else Branches(last)
-    stages["locations"] = heads[0] if branches == 1 else Branches(heads)
+    channels = 1
+    for number, (width, blocks) in enumerate(zip(_CHANNELS, _BLOCKS, strict=True), start=1):
+        wider = 8 * round(width * size / 8)
+        stages[f"stage{number}"] = nn.Sequential(
+            nn.Conv2d(channels, wider, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(wider),
+            nn.ReLU(),
+            *(ResidualBlock(wider) for _ in range(blocks)),
+        )
+        channels = wider
+    stages["locations"] = scores_of_locations(channels)
     return MaximumNetwork(stages)
-
-
-def _stage(channels: int, wider: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, wider, 3, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(wider),
-        nn.ReLU(),
-        *(ResidualBlock(wider) for _ in range(blocks)),
-    )

@@ -10,7 +10,6 @@ neighbours. All of it is computed from logarithms; numbers that are nearly equal
 subtracted.
 """
 
-import math
 from contextlib import nullcontext
 from itertools import accumulate
 from typing import NamedTuple
@@ -40,9 +39,6 @@ class Reading(NamedTuple):
     probabilities sum to 1."""
     present: Tensor
     """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
-    branches: tuple["Reading", ...] = ()
-    """What each of several branches reads, each to be trained by itself; the probabilities above
-    are then the means of theirs."""
 
     @property
     def logits(self) -> Tensor:
@@ -74,41 +70,18 @@ def read_maximum(scores: Tensor) -> Reading:
         return Reading(_log_maximum(log_p, cumulated), _log_odds_of_presence(log_p, cumulated))
 
 
-def mean_of(branches: tuple[Reading, ...]) -> Reading:
-    """The mean of the probabilities that several branches give, with the branches themselves; a
-    single one as it is."""
-    if len(branches) == 1:
-        return branches[0]
-    odds = torch.stack([branch.present for branch in branches])
-    present = F.logsigmoid(odds).logsumexp(dim=0) - F.logsigmoid(-odds).logsumexp(dim=0)
-    return Reading(_log_mean([branch.outcomes for branch in branches]), present, branches)
-
-
-class Branches(nn.ModuleList):
-    """Layers side by side: each takes what the same one of the layers before gave, or all of them
-    the one tensor before them."""
-
-    def forward(self, x: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """A tensor for each branch."""
-        inputs = x if isinstance(x, tuple) else len(self) * (x,)
-        return tuple(layer(each) for layer, each in zip(self, inputs, strict=True))
-
-
 class MaximumNetwork(nn.Sequential):
     """Layers of a convolutional network, the last of which gives the scores of each location.
 
     As torchvision's Inception it returns more while it trains: a `Reading`; in evaluation mode the
-    log-probabilities of the labels, float32 [B, 10], as any classifier. The last layers may be
-    `Branches`; their readings are averaged.
+    log-probabilities of the labels, float32 [B, 10], as any classifier. `scores` are those of the
+    locations themselves, float [B, 11, H, W].
     """
 
     def scores(self, images: Tensor) -> Tensor:
         """Unnormalised log-probabilities [B, 11, H, W] of no digit and of 0 … 9 at each location
-        of images [B, C, S, S]; of several branches the mean probability."""
-        scores = self._scores_of_branches(images)
-        if len(scores) == 1:
-            return scores[0]
-        return _log_mean([each.float().log_softmax(dim=1) for each in scores])
+        of images [B, C, S, S]."""
+        return super().forward(images)
 
     def read(self, images: Tensor, mosaic: int = 1) -> Reading:
         """What there is in images [B, C, S, S], in either mode.
@@ -120,13 +93,8 @@ class MaximumNetwork(nn.Sequential):
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
         """
         if mosaic == 1:
-            return mean_of(tuple(map(read_maximum, self._scores_of_branches(images))))
-        scores = self._scores_of_branches(put_together(images, mosaic))
-        return mean_of(tuple(read_maximum(take_apart(each, mosaic)) for each in scores))
-
-    def _scores_of_branches(self, images: Tensor) -> tuple[Tensor, ...]:
-        scores = super().forward(images)
-        return scores if isinstance(scores, tuple) else (scores,)
+            return read_maximum(self.scores(images))
+        return read_maximum(take_apart(self.scores(put_together(images, mosaic)), mosaic))
 
     def forward(self, images: Tensor, mosaic: int = 1) -> Tensor | Reading:
         """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
@@ -185,11 +153,6 @@ def _cumulate(log_p: Tensor) -> Tensor:
     """`logcumsumexp` along the first axis; with torch's, a reading and its gradient take three
     times as long on a CPU."""
     return torch.stack(list(accumulate(log_p, torch.logaddexp)))
-
-
-def _log_mean(log_p: list[Tensor]) -> Tensor:
-    """Logarithm of the mean of probabilities, from theirs."""
-    return torch.stack(log_p).logsumexp(dim=0) - math.log(len(log_p))
 
 
 def _log_softplus(x: Tensor) -> Tensor:

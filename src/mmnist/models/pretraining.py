@@ -78,7 +78,7 @@ def copy_weights(
     wrong = [name for name in other_shape + missing if not _may_differ(name, last)]
     if wrong or unknown or not same:
         raise InputError(
-            f"{source} holds weights of another architecture than {settings.title} "
+            f"{source} holds weights of another architecture than {_title(settings)} "
             f"({len(same)} of {len(own)} tensors fit): {_differences(wrong, unknown, tensors, own)}"
         )
     model.load_state_dict({name: tensors[name] for name in same}, strict=False)
@@ -100,6 +100,10 @@ def _differences(
     lines += [f"{name} is unknown" for name in unknown[:2]]
     more = len(wrong) + len(unknown) - len(lines)
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _title(settings: ModelSettings) -> str:
+    return f"{settings.architecture} {'' if settings.size is None else settings.size}".strip()
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -160,7 +164,7 @@ def _imagenet_file(settings: ModelSettings) -> Path:
             weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
         except (OSError, RuntimeError) as error:
             raise RunError(
-                f"cannot download the ImageNet weights of {settings.title} ({error}). Download "
+                f"cannot download the ImageNet weights of {_title(settings)} ({error}). Download "
                 f"{weights.url} elsewhere and put it at {path}, or give its path as "
                 "model.pretrained."
             ) from error

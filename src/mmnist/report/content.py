@@ -160,9 +160,10 @@ def build_report(runs: Sequence[Run]) -> Report:
 
 def describe_model(experiment: Experiment) -> str:
     """Network, image size, augmentation and initial weights in one line."""
+    size = "" if experiment.model.size is None else f" {experiment.model.size:g}"
     augment = experiment.augment if isinstance(experiment.augment, str) else "of its own"
     return (
-        f"{experiment.model.title}, {experiment.resize} px, "
+        f"{experiment.model.architecture}{size}, {experiment.resize} px, "
         f"augmentation {augment}, pretrained {experiment.model.pretrained}"
     )
 

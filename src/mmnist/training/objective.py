@@ -1,6 +1,5 @@
 """What a training makes small, and what counts as a hit while it trains."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -12,8 +11,7 @@ class Objective:
     """The loss of a batch: cross-entropy of the label, and of which digits there are if asked for.
 
     Networks that read each location return a `Reading` while they train; for them a label of -1
-    says that there is no digit, and of several branches each has its own loss, of which this is the
-    mean. All others return scores [B, 10].
+    says that there is no digit. All others return scores [B, 10].
     """
 
     def __init__(self, settings: TrainSettings):
@@ -30,15 +28,8 @@ class Objective:
             labels: int64 [B].
             present: float32 [B, 10], 1 for digits that are in the image.
         """
-        if isinstance(output, Reading):
-            branches = output.branches or (output,)
-            losses = [self._reading_loss(branch, labels, present) for branch in branches]
-            return torch.stack(losses).mean()
-        return self.label_loss(output, labels)
-
-    def _reading_loss(self, output: Reading, labels: Tensor, present: Tensor | None) -> Tensor:
         loss = self.label_loss(output, labels)
-        if self._presence_weight and present is not None:
+        if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
         return loss

@@ -155,12 +155,13 @@ def _notes(
 ) -> Iterator[str]:
     store, dataloaders = setup.store, setup.learner.dls
     source = "generated data" if store.generated else "the competition's data"
+    size = "" if experiment.model.size is None else f" {experiment.model.size}"
     valid = f"{len(dataloaders.valid.index):,} images of {source}"
     images = f"on {len(dataloaders.train.index):,} + {valid}"
     if not experiment.train.epochs:
         images = f"judged by {valid}"
     yield (
-        f"{experiment.name}/seed-{experiment.seed}: {experiment.model.title}, "
+        f"{experiment.name}/seed-{experiment.seed}: {experiment.model.architecture}{size}, "
         f"{count_parameters(setup.learner.model):,} parameters, {experiment.resize} px, "
         f"{images}, {hardware.description}, {hardware.precision}"
     )
