@@ -8,7 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from mmnist.config.model import SIZES, ModelSettings
-from mmnist.models.digit_reader import digit_reader
+from mmnist.config.schema import GRID
+from mmnist.config.training import PretrainingSettings
+from mmnist.data.manifest import IMAGE_SHAPE
+from mmnist.models.digit_reader import STRIDE, digit_reader
 from mmnist.models.factory import FAMILIES, build_model, count_parameters, layer_groups
 from mmnist.models.maximum import MaximumNetwork, Reading, read_maximum
 
@@ -61,6 +64,12 @@ def test_the_grid_has_eight_pixels_and_grows_with_the_image():
     model = digit_reader()
     assert model.scores(torch.rand(1, 1, 48, 48)).shape == (1, 11, 6, 6)
     assert model.scores(torch.rand(1, 1, 128, 128)).shape == (1, 11, 16, 16)
+
+
+def test_the_configuration_knows_the_grid_and_the_size_of_images():
+    """It imports neither networks nor data."""
+    assert GRID == STRIDE
+    assert PretrainingSettings(side=48).side_at(IMAGE_SHAPE[0]) == 48
 
 
 @pytest.mark.parametrize("size", SIZES["digit_reader"])

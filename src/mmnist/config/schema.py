@@ -63,7 +63,7 @@ def _augment_kind(value: Any) -> str:
 
 
 #: Pixels between the locations of a digit reader.
-_GRID = 8
+GRID = 8
 
 #: What a training without epochs of whole images learns from.
 _ONLY_PATCHES = "epochs is 0, so there are only single digits to learn from"
@@ -152,10 +152,10 @@ class Experiment(Section):
                 f"pretraining.batch_size is {pretraining.batch_size}",
             )
         side = pretraining.side_at(info.data.get("resize", 128))
-        if side % _GRID:
+        if side % GRID:
             raise at(
                 ["mosaic"],
-                f"wants patches that are a multiple of {_GRID} px, the distance of locations, but "
+                f"wants patches that are a multiple of {GRID} px, the distance of locations, but "
                 f"these are {side} px: change pretraining.side, or leave it 1",
             )
         return pretraining

@@ -97,8 +97,8 @@ class PretrainingSettings(Section):
     """Images in a batch that is learnt from."""
     mosaic: Annotated[int, Field(ge=1, le=16)] = 1
     """Compute patches as tiles of larger images, so many to a side: long rows are faster on some
-    CPUs. What a network learns is as good, but not the same: at the border of a patch it sees the
-    next one instead of nothing. Only for `digit_reader`; 1: each patch by itself."""
+    CPUs. It is not quite the same training: at the border of a patch the network sees the next one
+    instead of nothing. Only for `digit_reader`; 1: each patch by itself."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate; the highest one where the schedule changes it."""
     schedule: Annotated[

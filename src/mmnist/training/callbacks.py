@@ -13,7 +13,7 @@ from torch.amp import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mmnist.config.schema import Experiment
-from mmnist.config.training import UnfreezingSettings
+from mmnist.config.training import PretrainingSettings, UnfreezingSettings
 from mmnist.pipeline.device import Hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.training.schedule import learning_rate_at, momentum_at
@@ -114,6 +114,21 @@ class Accumulate(StepCallback):
         done = self.step + 1
         if done % self.count and done < self.n_iter:
             raise CancelBatchException
+
+
+class PutTogether(StepCallback):
+    """Has the patches that are learnt from computed as tiles of larger images."""
+
+    order = Precision.order + 2
+    """After some of them have been chosen (`mmnist.training.selection`)."""
+
+    def __init__(self, settings: PretrainingSettings):
+        self.settings = settings
+
+    def before_batch(self) -> None:
+        """Tell the network, in epochs of single digits."""
+        if self.epoch < self.settings.epochs:
+            self.learn.xb = (*self.xb, self.settings.mosaic)
 
 
 class AverageWeights(Callback):

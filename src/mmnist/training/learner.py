@@ -19,13 +19,14 @@ from mmnist.training.callbacks import (
     Accumulate,
     AverageWeights,
     Precision,
+    PutTogether,
     Schedule,
     SeedSteps,
     Unfreeze,
 )
 from mmnist.training.muon import Muon
 from mmnist.training.objective import Objective
-from mmnist.training.selection import PutTogether, SelectPatches
+from mmnist.training.selection import SelectPatches
 
 
 def make_learner(

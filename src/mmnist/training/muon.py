@@ -26,7 +26,7 @@ class Muon(Optimizer):
     AdamW. Steps of kernels have the root mean square of AdamW's, so both share one rate and decay.
 
     Of torch.optim's Muon, which takes matrices only, it differs in one more thing: that one always
-    iterates in bf16, which on a CPU without it took up to a third of a training. There, this one
+    iterates in bf16, which on a CPU without it took about a quarter of a training. There, this one
     iterates in float32.
 
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024; J. Liu et al., "Muon

@@ -44,20 +44,6 @@ class SelectPatches(StepCallback):
         return wrong.nan_to_num(1.0)  # of a training that is about to fail, and will say so
 
 
-class PutTogether(StepCallback):
-    """Has the patches that are learnt from computed as tiles of larger images."""
-
-    order = SelectPatches.order + 1
-
-    def __init__(self, settings: PretrainingSettings):
-        self.settings = settings
-
-    def before_batch(self) -> None:
-        """Tell the network, in epochs of single digits."""
-        if self.epoch < self.settings.epochs:
-            self.learn.xb = (*self.xb, self.settings.mosaic)
-
-
 def draw_worst(wrong: Tensor, n: int) -> Tensor:
     """Indices int64 [n], ascending, of some of the patches.
 
