@@ -38,6 +38,9 @@ class ModelSettings(Section):
     """How features become labels: `own`, as the network is defined; `maximum`, at each location a
     distribution over no digit and 0-9, from which that of the largest digit follows (what
     digit_reader does anyway)."""
+    digits: Literal["any", "three"] = "any"
+    """What `digit_reader` may take as known: `any`, images have any number of digits; `three`, as
+    in all images of the task they have three, that do not overlap, and patches have one or none."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or

@@ -6,6 +6,7 @@ grid grows: a network trained on small pieces with one digit reads whole images.
 """
 
 from collections import OrderedDict
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,10 +37,11 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
 
 
-def digit_reader(size: float = 1.0) -> MaximumNetwork:
+def digit_reader(size: float = 1.0, digits: Literal["any", "three"] = "any") -> MaximumNetwork:
     """The network with `size` times as many channels; 0.78 million parameters for 1.
 
-    It takes one grey channel. Its layers are `stage1`, `stage2`, `stage3` and `locations`.
+    It takes one grey channel. With `digits` three, images are known to have exactly three. Its
+    layers are `stage1`, `stage2`, `stage3` and `locations`.
     """
     stages = OrderedDict[str, nn.Module]()
     channels = 1
@@ -53,4 +55,6 @@ def digit_reader(size: float = 1.0) -> MaximumNetwork:
         )
         channels = wider
     stages["locations"] = scores_of_locations(channels)
-    return MaximumNetwork(stages)
+    network = MaximumNetwork(stages)
+    network.digits = digits
+    return network

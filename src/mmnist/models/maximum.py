@@ -10,18 +10,25 @@ neighbours. All of it is computed from logarithms; numbers that are nearly equal
 subtracted.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
+from mmnist.models.places import single_place, three_places
+
 NUM_DIGITS = 10
 #: Outcomes at a location, and of an image: no digit, then 0 to 9.
 NUM_OUTCOMES = 1 + NUM_DIGITS
+
+#: Locations between two digits of an image, at least, on the grid of a digit reader (8 px): their
+#: cells have 28 px and do not overlap.
+APART = 3
 
 #: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
 _SMALL = -15.0
@@ -58,6 +65,28 @@ def read_maximum(scores: Tensor) -> Reading:
     Raises:
         ValueError: another number of outcomes.
     """
+    return _read(scores, lambda scores: scores.flatten(2).transpose(0, 1).contiguous())
+
+
+def read_single(scores: Tensor) -> Reading:
+    """The same where it is known that there is one digit or none: P(none) and the P(k) are in the
+    proportion 1 : Σ_l P_l(k) / P_l(no digit), what the product over locations leaves of them when
+    all locations but one are to have no digit. Arguments and errors as of `read_maximum`.
+    """
+    return _read(scores, lambda scores: single_place(scores)[:, :, None])
+
+
+def read_three(scores: Tensor) -> Reading:
+    """The same where it is known that there are three digits, each at least 28 px (`STRIDE` px
+    between locations) from the others along one axis or both, as in images of the task: the three
+    places where most is read, of which each has one digit. Arguments and errors as of
+    `read_maximum`; the grid has room for three.
+    """
+    return _read(scores, lambda scores: three_places(scores, APART))
+
+
+def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:
+    """`places` makes of scores [B, 11, H, W] those of independent places, [11, B, L]."""
     if scores.ndim != 4 or scores.shape[1] != NUM_OUTCOMES:
         raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
     if scores.dtype in (torch.float16, torch.bfloat16):
@@ -65,7 +94,7 @@ def read_maximum(scores: Tensor) -> Reading:
     kind = scores.device.type
     with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
         # Outcomes come first, so that sums over them run along the memory.
-        log_p = scores.flatten(2).transpose(0, 1).contiguous().log_softmax(dim=0)
+        log_p = places(scores).log_softmax(dim=0)
         cumulated = _cumulate(log_p)
         return Reading(_log_maximum(log_p, cumulated), _log_odds_of_presence(log_p, cumulated))
 
@@ -78,12 +107,16 @@ class MaximumNetwork(nn.Sequential):
     locations themselves, float [B, 11, H, W].
     """
 
+    digits: Literal["any", "three"] = "any"
+    """How many digits images are known to have: any number; or three, and patches of them one or
+    none."""
+
     def scores(self, images: Tensor) -> Tensor:
         """Unnormalised log-probabilities [B, 11, H, W] of no digit and of 0 … 9 at each location
         of images [B, C, S, S]."""
         return super().forward(images)
 
-    def read(self, images: Tensor, mosaic: int = 1) -> Reading:
+    def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
         """What there is in images [B, C, S, S], in either mode.
 
         Args:
@@ -91,14 +124,19 @@ class MaximumNetwork(nn.Sequential):
             mosaic: compute them as tiles of larger images, so many to a side, of which B must be
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
+            single: they are patches, with one digit or none, if the number is known at all.
         """
         if mosaic == 1:
-            return read_maximum(self.scores(images))
-        return read_maximum(take_apart(self.scores(put_together(images, mosaic)), mosaic))
+            scores = self.scores(images)
+        else:
+            scores = take_apart(self.scores(put_together(images, mosaic)), mosaic)
+        if self.digits == "any":
+            return read_maximum(scores)
+        return read_single(scores) if single else read_three(scores)
 
-    def forward(self, images: Tensor, mosaic: int = 1) -> Tensor | Reading:
+    def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
         """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
-        reading = self.read(images, mosaic)
+        reading = self.read(images, mosaic, single)
         return reading if self.training else reading.logits
 
 

@@ -116,8 +116,9 @@ class Accumulate(StepCallback):
             raise CancelBatchException
 
 
-class PutTogether(StepCallback):
-    """Has the patches that are learnt from computed as tiles of larger images."""
+class ReadPatches(StepCallback):
+    """Tells a network that reads each location that images are patches, perhaps to be computed as
+    tiles of larger images."""
 
     order = Precision.order + 2
     """After some of them have been chosen (`mmnist.training.selection`)."""
@@ -128,7 +129,7 @@ class PutTogether(StepCallback):
     def before_batch(self) -> None:
         """Tell the network, in epochs of single digits."""
         if self.epoch < self.settings.epochs:
-            self.learn.xb = (*self.xb, self.settings.mosaic)
+            self.learn.xb = (*self.xb, self.settings.mosaic, True)
 
 
 class AverageWeights(Callback):

@@ -19,7 +19,7 @@ from mmnist.training.callbacks import (
     Accumulate,
     AverageWeights,
     Precision,
-    PutTogether,
+    ReadPatches,
     Schedule,
     SeedSteps,
     Unfreeze,
@@ -78,8 +78,8 @@ def _callbacks(experiment: Experiment, hardware: Hardware) -> list[Callback]:
         callbacks.append(AverageWeights(train.ema))
     if experiment.pretraining_epochs and experiment.pretraining.candidates > 1:
         callbacks.append(SelectPatches(experiment.pretraining))
-    if experiment.pretraining_epochs and experiment.pretraining.mosaic > 1:
-        callbacks.append(PutTogether(experiment.pretraining))
+    if experiment.pretraining_epochs and experiment.model.reads_maximum:
+        callbacks.append(ReadPatches(experiment.pretraining))
     if train.unfreezing.mode != "none":
         callbacks.append(Unfreeze(train.unfreezing, experiment.pretraining_epochs))
     return callbacks

@@ -38,7 +38,10 @@ class SelectPatches(StepCallback):
         model = self.model
         model.eval()
         mosaic = self.settings.mosaic
-        output = model.read(images, mosaic) if isinstance(model, MaximumNetwork) else model(images)
+        if isinstance(model, MaximumNetwork):
+            output = model.read(images, mosaic, single=True)
+        else:
+            output = model(images)
         model.train()
         wrong = 1 - probability_of(output, labels)
         return wrong.nan_to_num(1.0)  # of a training that is about to fail, and will say so
