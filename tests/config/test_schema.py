@@ -166,6 +166,21 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             },
             "a multiple of 8 px, the distance of locations, but these are 30 px",
         ),
+        (
+            {"model": {"architecture": "resnet", "size": 18, "digits": "three"}},
+            "is for digit_reader, whose .*; with resnet leave it any",
+        ),
+        (
+            {"model": {**READER, "digits": "three"}, "resize": 96},
+            "must be 128 with model.digits: three",
+        ),
+        (
+            {
+                "model": {**READER, "digits": "three", "pretrained": "mnist"},
+                "pretraining": {"side": 80},
+            },
+            "must be below 80 with model.digits: three.* those of 80 px have four or nine",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

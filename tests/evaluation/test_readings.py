@@ -70,6 +70,20 @@ def test_places_nearby_are_one_digit_whatever_the_stride():
     assert find_digits(scores((0, 4, 2, 2, 15), (0, 5, 2, 4, 14)), 8)["digit"].tolist() == [4]
 
 
+def test_three_digits_are_found_where_there_are_three():
+    """The most certain one of four that are more likely than not, and one that is not."""
+    four = [(0, 7, 3, 3, 12), (0, 2, 10, 12, 20), (0, 5, 3, 12, 9), (0, 1, 12, 3, 10)]
+    two = [(1, 0, 2, 2, 11), (1, 4, 9, 9, 12), (1, 6, 4, 9, 5)]
+    found = find_digits(scores(*four, *two), 8, "three")
+    assert found["Id"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert sorted(found["digit"][:3]) == [1, 2, 7]
+    assert sorted(found["digit"][3:]) == [0, 4, 6]
+    six = found[found["digit"] == 6].iloc[0]
+    assert (six["x"], six["y"]) == pytest.approx((72, 32), abs=0.5)
+    # One digit of ten; 25 locations are near, and 24 of them tell nothing.
+    assert six["probability"] == pytest.approx((np.exp(5) + 24) / (np.exp(5) + 24 + 9 * 25))
+
+
 def test_certain_neighbours_are_one_digit():
     made = torch.zeros(1, 11, 16, 16)
     made[:, 0] = 100

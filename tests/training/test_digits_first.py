@@ -10,6 +10,7 @@ from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
 from mmnist.errors import InputError, Interrupted, RunError
+from mmnist.models.maximum import MaximumNetwork
 from mmnist.runs import Run
 from mmnist.training.train import train
 
@@ -130,6 +131,32 @@ def test_single_digits_are_learnt(reader, tmp_path):
     run = train(learning, tmp_path)
     assert run.metrics["train_accuracy"].iloc[1] > 0.6
     assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
+
+
+def test_how_many_digits_there_are_may_be_known(reader, tmp_path):
+    """Patches have one or none, in training and where some are chosen; images have three."""
+    known = []
+
+    def note(network, inputs):
+        if isinstance(network, MaximumNetwork) and network.training:
+            known.append(inputs[2:] == (True,))
+
+    experiment = reader(
+        model={"digits": "three"},
+        resize=128,
+        pretraining={"epochs": 2, "patches": 1024 * 6, "candidates": 2, "mosaic": 4},
+        train={"presence_weight": 0.0, "ema": None, "learning_rate": 1e-6},
+    )
+    with register_module_forward_pre_hook(note):
+        run = train(experiment, tmp_path / "whole")
+    assert known == 2 * 192 * [True] + 12 * [False]
+    assert run.metrics["train_accuracy"].iloc[1] > 0.5
+    assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
+    # Three digits are read where they are: chance is 27 %, and one of three is right by itself.
+    assert run.metrics["valid_accuracy"].iloc[1] > 0.4
+    with interrupted_after(192 + 30), pytest.raises(Interrupted):
+        train(experiment, tmp_path / "parts")
+    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
 
 
 @pytest.mark.parametrize(

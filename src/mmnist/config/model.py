@@ -39,8 +39,8 @@ class ModelSettings(Section):
     distribution over no digit and 0-9, from which that of the largest digit follows (what
     digit_reader does anyway)."""
     digits: Literal["any", "three"] = "any"
-    """What `digit_reader` may take as known: `any`, images have any number of digits; `three`, as
-    in all images of the task they have three, that do not overlap, and patches have one or none."""
+    """How many digits `digit_reader` takes images to have: `any` number; or `three`, as all images
+    of the task have, none over another, and its patches one or none."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -68,6 +68,17 @@ class ModelSettings(Section):
         if head == "maximum" and info.data.get("architecture") == "digit_reader":
             raise ValueError("has no effect: digit_reader has this head anyway; leave it out")
         return head
+
+    @field_validator("digits")
+    @classmethod
+    def _digits_have_an_effect(cls, digits: str, info: ValidationInfo) -> str:
+        architecture = info.data.get("architecture")
+        if digits == "three" and architecture not in ("digit_reader", None):
+            raise ValueError(
+                f"is for digit_reader, whose locations are as small as digits; with {architecture} "
+                "leave it any"
+            )
+        return digits
 
     @property
     def reads_maximum(self) -> bool:

@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
 from mmnist.config.model import ModelSettings
 from mmnist.config.section import Section, at
-from mmnist.config.training import PretrainingSettings, TrainSettings
+from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings, TrainSettings
 
 
 class SplitSettings(Section):
@@ -157,6 +157,30 @@ class Experiment(Section):
                 ["mosaic"],
                 f"wants patches that are a multiple of {GRID} px, the distance of locations, but "
                 f"these are {side} px: change pretraining.side, or leave it 1",
+            )
+        return pretraining
+
+    @field_validator("resize")
+    @classmethod
+    def _three_digits_fit(cls, resize: int, info: ValidationInfo) -> int:
+        model = info.data.get("model")
+        if model is not None and model.digits == "three" and resize != 128:
+            raise ValueError(
+                "must be 128 with model.digits: three, which knows how far apart digits are there"
+            )
+        return resize
+
+    @field_validator("pretraining")
+    @classmethod
+    def _patches_have_one_digit(
+        cls, pretraining: PretrainingSettings, info: ValidationInfo
+    ) -> PretrainingSettings:
+        model = info.data.get("model")
+        if model is not None and model.digits == "three" and pretraining.side >= SIDE_OF_FOUR:
+            raise at(
+                ["side"],
+                f"must be below {SIDE_OF_FOUR} with model.digits: three, which takes patches to "
+                f"have one digit or none; those of {pretraining.side} px have four or nine",
             )
         return pretraining
 

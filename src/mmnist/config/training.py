@@ -9,6 +9,10 @@ from mmnist.config.section import Section
 ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
 
 
+#: Side in pixels from which on patches have several digits.
+SIDE_OF_FOUR = 80
+
+
 class ScheduleSettings(Section):
     """How the learning rate changes over the epochs."""
 

@@ -55,7 +55,7 @@ def read_digits(
     stride = STRIDE * images.shape[-1] / run.experiment.resize
     parts, first = [], 0
     for scores in _apply(run, images, device, progress, MaximumNetwork.scores):
-        found = find_digits(scores, stride)
+        found = find_digits(scores, stride, run.experiment.model.digits)
         parts.append(found.assign(Id=found["Id"] + first))
         first += len(scores)
     return pd.concat(parts, ignore_index=True)

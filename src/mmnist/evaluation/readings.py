@@ -1,6 +1,7 @@
 """Which digits a network read, and where: from the scores of locations to a list of digits."""
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 
 from mmnist.files import replacing
 from mmnist.models.digit_reader import STRIDE
+from mmnist.models.places import three_places
 
 #: Digits are at least this many pixels apart, along one axis or the other, in images of the task;
 #: their cells have 28.
@@ -17,33 +19,50 @@ _APART = 20
 COLUMNS = ["Id", "digit", "x", "y", "probability"]
 
 
-def find_digits(scores: Tensor, stride: float) -> pd.DataFrame:
+def find_digits(
+    scores: Tensor, stride: float, digits: Literal["any", "three"] = "any"
+) -> pd.DataFrame:
     """Digits that were read in a batch of images, most certain first within each.
 
-    A digit is read where one is more likely than not, and likelier than at all places nearby.
+    A digit is read where one is more likely than not, and likelier than at all places nearby; or,
+    where there are known to be three, at the three places of `mmnist.models.places`.
 
     Args:
         scores: float [B, 11, H, W], of no digit and of 0 to 9 at each location.
         stride: pixels of the images between two locations.
+        digits: how many digits there are known to be.
 
     Returns:
         A row a digit: Id (number of the image in the batch), digit, x and y of its middle in pixels
-        from the top left pixel, and the probability of this digit at that location.
+        from the top left pixel, and the probability of this digit at that location or place.
     """
     p = scores.double().log_softmax(dim=1)
     # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
     some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
-    near = int(_APART / stride)
-    # Ranks, so that of places with equal odds, which bf16 makes frequent, one is the highest.
-    rank = some.flatten(1).argsort(stable=True).argsort().double().view_as(some)
-    highest = F.max_pool2d(rank, 2 * near + 1, stride=1, padding=near)
-    image, _, row, column = torch.nonzero((rank == highest) & (some > 0), as_tuple=True)
-    probability, digit = p[image, 1:, row, column].exp().max(dim=1)
+    if digits == "three":
+        places = three_places(p)
+        image = torch.arange(len(p), device=p.device).repeat_interleave(3)
+        row, column = places.middles.flatten(0, 1).T
+        each = places.scores[1:].softmax(dim=0).permute(1, 2, 0).flatten(0, 1)
+    else:
+        image, row, column = _peaks(some, int(_APART / stride))
+        each = p[image, 1:, row, column].exp()
+    probability, digit = each.max(dim=1)
     y, x = _middles(some.sigmoid(), image, row, column, stride)
     found = pd.DataFrame(
         dict(zip(COLUMNS, (t.cpu() for t in (image, digit, x, y, probability)), strict=True))
     )
     return found.sort_values(["Id", "probability"], ascending=[True, False], ignore_index=True)
+
+
+def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, row and column of locations where the log-odds of any digit [B, 1, H, W] are above 0
+    and the highest within `near` locations."""
+    # Ranks, so that of places with equal odds, which bf16 makes frequent, one is the highest.
+    rank = some.flatten(1).argsort(stable=True).argsort().double().view_as(some)
+    highest = F.max_pool2d(rank, 2 * near + 1, stride=1, padding=near)
+    image, _, row, column = torch.nonzero((rank == highest) & (some > 0), as_tuple=True)
+    return image, row, column
 
 
 def _middles(

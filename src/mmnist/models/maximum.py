@@ -26,10 +26,6 @@ NUM_DIGITS = 10
 #: Outcomes at a location, and of an image: no digit, then 0 to 9.
 NUM_OUTCOMES = 1 + NUM_DIGITS
 
-#: Locations between two digits of an image, at least, on the grid of a digit reader (8 px): their
-#: cells have 28 px and do not overlap.
-APART = 3
-
 #: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
 _SMALL = -15.0
 
@@ -70,19 +66,18 @@ def read_maximum(scores: Tensor) -> Reading:
 
 def read_single(scores: Tensor) -> Reading:
     """The same where it is known that there is one digit or none: P(none) and the P(k) are in the
-    proportion 1 : Σ_l P_l(k) / P_l(no digit), what the product over locations leaves of them when
-    all locations but one are to have no digit. Arguments and errors as of `read_maximum`.
+    proportion 1 : Σ_l P_l(k) / P_l(no digit), which is what remains of the product over locations
+    when at most one of them may have a digit. Arguments and errors as of `read_maximum`.
     """
-    return _read(scores, lambda scores: single_place(scores)[:, :, None])
+    return _read(scores, single_place)
 
 
 def read_three(scores: Tensor) -> Reading:
-    """The same where it is known that there are three digits, each at least 28 px (`STRIDE` px
-    between locations) from the others along one axis or both, as in images of the task: the three
-    places where most is read, of which each has one digit. Arguments and errors as of
-    `read_maximum`; the grid has room for three.
+    """The same where it is known that there are three digits that do not overlap, as in all images
+    of the task: the three places where most is read have one digit each. Arguments and errors as of
+    `read_maximum`; the grid has locations every 8 px, and room for three digits.
     """
-    return _read(scores, lambda scores: three_places(scores, APART))
+    return _read(scores, lambda scores: three_places(scores).scores)
 
 
 def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:

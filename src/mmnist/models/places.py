@@ -1,55 +1,69 @@
 """From locations to places: where the number of digits is known, neighbours tell of the same one.
 
 Scores of locations are unnormalised log-probabilities of {no digit, 0 … 9}. Let w_l(k) be the odds
-of digit k against no digit at location l, exp of the difference of their scores. If exactly one of
-the locations has a digit, it is k with a probability in proportion to Σ_l w_l(k).
+of digit k against no digit at location l, exp of the difference of their scores. If all locations
+but one are known to have no digit, that one has k with a probability in proportion to Σ_l w_l(k).
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Score of what cannot be: its probability is 0 in float32, and gradients stay finite.
-_NEVER = -1e4
+#: Locations between two digits of an image, at least, along one axis or both, on a grid of 8 px:
+#: the cells of digits have 28 px and do not overlap.
+APART = 3
+
+#: Score of what cannot be. Its probability is 0 in float32, and gradients stay finite.
+_NEVER = -1e9
+
+
+class Places(NamedTuple):
+    """Where digits are."""
+
+    scores: Tensor
+    """[11, B, n]: unnormalised log-probabilities of no digit and of 0 to 9 at each place."""
+    middles: Tensor
+    """int64 [B, n, 2]: row and column of the location where most is read."""
 
 
 def single_place(scores: Tensor) -> Tensor:
-    """Scores of the whole where there is one digit or none.
+    """The whole as one place, with one digit or none.
 
     Args:
         scores: float [B, 11, H, W].
 
     Returns:
-        Unnormalised log-probabilities [11, B] of no digit and of 0 to 9.
+        Unnormalised log-probabilities [11, B, 1] of no digit and of 0 to 9.
     """
     odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
-    return F.pad(odds, (1, 0)).T
+    return F.pad(odds, (1, 0)).T[:, :, None]
 
 
-def three_places(scores: Tensor, apart: int) -> Tensor:
-    """Scores of the three places where most is read, each of which has one digit.
+def three_places(scores: Tensor) -> Places:
+    """The three places where most is read, each of which has one digit.
 
-    The first is around the location with the highest odds of any digit; each of the others around
-    the highest one left.
+    The first is around the location with the highest odds of any digit, each of the others around
+    the highest one left; nearer than `APART` locations to a middle, a place has all that earlier
+    ones left.
 
     Args:
-        scores: float [B, 11, H, W], with room for three digits.
-        apart: locations between two digits, at least, along one axis or both.
-
-    Returns:
-        Unnormalised log-probabilities [11, B, 3] of no digit (never) and of 0 to 9.
+        scores: float [B, 11, H, W]. The grid has room for three digits.
     """
     odds = scores[:, 1:] - scores[:, :1]
     some = odds.detach().logsumexp(dim=1)
     height, width = some.shape[1:]
     rows, columns = (torch.arange(n, device=scores.device) for n in (height, width))
     free = torch.ones_like(some, dtype=torch.bool)
-    places = []
+    places, middles = [], []
     for _ in range(3):
-        middle = some.masked_fill(~free, -torch.inf).flatten(1).argmax(dim=1)[:, None]
-        near_row = (rows - middle // width).abs() < apart
-        near_column = (columns - middle % width).abs() < apart
-        near = near_row[:, :, None] & near_column[:, None, :] & free
-        places.append(odds.masked_fill(~near[:, None], _NEVER).flatten(2).logsumexp(dim=2))
-        free &= ~near
-    return F.pad(torch.stack(places, dim=2).transpose(0, 1), (0, 0, 0, 0, 1, 0), value=_NEVER)
+        best = some.masked_fill(~free, -torch.inf).flatten(1).argmax(dim=1)[:, None]
+        near_row = (rows - best // width).abs() < APART
+        near_column = (columns - best % width).abs() < APART
+        here = near_row[:, :, None] & near_column[:, None, :] & free
+        places.append(odds.masked_fill(~here[:, None], _NEVER).flatten(2).logsumexp(dim=2))
+        middles.append(torch.cat([best // width, best % width], dim=1))
+        free &= ~here
+    digits = torch.stack(places, dim=2).transpose(0, 1)
+    return Places(F.pad(digits, (0, 0, 0, 0, 1, 0), value=_NEVER), torch.stack(middles, dim=1))
