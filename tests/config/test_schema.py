@@ -181,6 +181,17 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             },
             "must be below 80 with model.digits: three.* those of 80 px have four or nine",
         ),
+        (
+            {
+                "model": {**READER, "angles": 6, "pretrained": "mnist"},
+                "pretraining": {"side": 128},
+            },
+            "must be below 80 with model.angles.* those of 128 px have four or nine",
+        ),
+        (
+            {"model": {"architecture": "resnet", "size": 18, "angles": 6}},
+            "is for digit_reader; with resnet leave it 1",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

@@ -68,7 +68,9 @@ def test_empty_patches_hold_at_most_parts_of_digits(source):
 def test_distorted_digits_have_the_labels_of_what_is_drawn(distortion):
     """Their middle has the grey level that tells which they are."""
     rng = np.random.default_rng(0)
-    images, labels, _ = draw_patches(rng, squares(), 500, side=32, empty=0.0, distortion=distortion)
+    images, labels, *_ = draw_patches(
+        rng, squares(), 500, side=32, empty=0.0, distortion=distortion
+    )
     plain, _ = draw(squares(), 500, side=32, empty=0.0)
     assert not np.array_equal(images, plain)
     levels = np.rint(1.04 * (20 + labels)).astype(int)
@@ -84,7 +86,7 @@ def test_the_same_stream_gives_the_same_patches(source):
 @pytest.mark.parametrize(("side", "places"), [(48, 1), (79, 1), (80, 4), (128, 9)])
 def test_each_square_of_a_larger_patch_has_a_digit_of_its_own(side, places):
     rng = np.random.default_rng(0)
-    images, labels, digits = draw_patches(rng, squares(), 200, side=side, empty=0.3)
+    images, labels, digits, _ = draw_patches(rng, squares(), 200, side=side, empty=0.3)
     assert digits.shape == (200, places)
     assert np.array_equal(labels, digits.max(axis=1))
     assert (digits == NO_DIGIT).mean() == pytest.approx(0.3, abs=0.1)
@@ -129,3 +131,22 @@ def test_what_test_images_may_share_with_patches_is_said(source, tmp_path, digit
         manifest.replace('"kind": "generated"', '"kind": "competition"'), "utf-8"
     )
     assert "competition's test images" in digits_overlap(source, open_store(store.path))
+
+
+@pytest.mark.parametrize("distortion", [0.0, 0.001])
+def test_how_far_each_digit_is_turned(distortion):
+    """Against the direction of the bar that every digit is here, by the moments of its ink."""
+    glyphs = np.zeros((10, 28, 28), np.uint8)
+    glyphs[:, 5:23, 13:15] = 200
+    bars = PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "bars", "0")
+    made = draw_patches(
+        np.random.default_rng(0), bars, 50, side=28, empty=0.2, distortion=distortion
+    )
+    assert made.angles.shape == (50, 1)
+    empty = made.labels == NO_DIGIT
+    assert (made.angles[empty] == 0).all()
+    for image, angle in zip(made.images[~empty], made.angles[~empty, 0], strict=True):
+        y, x = np.nonzero(image > 100)
+        (_, along) = np.linalg.eigh(np.cov(x, -y))[1].T  # of the larger eigenvalue
+        assert np.arctan(along[0] / along[1]) == pytest.approx(angle, abs=np.radians(3))
+    assert np.abs(made.angles).max() == pytest.approx(np.pi / 4, rel=0.1)

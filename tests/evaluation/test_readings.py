@@ -43,6 +43,20 @@ def test_nothing_is_found_where_there_is_nothing():
     assert find_digits(scores((0, 4, 6, 6, 7.5)), 8).empty
 
 
+@pytest.mark.parametrize("digits", ["any", "three"])
+def test_the_angle_is_the_mean_of_the_ranges(digits):
+    """Of three of 30 degrees, the last two with 3 : 1."""
+    made = torch.full((1, 31, 16, 16), -9.0)
+    made[:, 0] = 8
+    made[0, 1 + 3 * 7 + 1, 4, 6] = 20 + np.log(3)
+    made[0, 1 + 3 * 7 + 2, 4, 6] = 20
+    found = find_digits(made, 8, digits, angles=3)
+    assert list(found) == [*COLUMNS, "angle"]
+    assert found["digit"].iloc[0] == 7
+    assert found["x"].iloc[0] == pytest.approx(48, abs=0.5)
+    assert found["angle"].iloc[0] == pytest.approx(7.5, abs=0.01)
+
+
 def test_touching_digits_are_two():
     found = find_digits(scores((0, 4, 6, 6, 15), (0, 5, 6, 9, 14)), 8)
     assert found["digit"].tolist() == [4, 5]

@@ -86,7 +86,7 @@ def test_at_first_there_is_no_digit_nearly_anywhere():
 
 
 def test_its_weights_load_without_the_code_of_the_training(tmp_path):
-    """A state dict and three files that need nothing but torch are enough to read images."""
+    """A state dict and four files that need nothing but torch are enough to read images."""
     model = digit_reader(0.5).eval()
     images = torch.rand(2, 1, 128, 128)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
@@ -110,6 +110,7 @@ print(sorted(loaded))
     assert done.stdout.strip() == str(
         [
             "mmnist.models",
+            "mmnist.models.angles",
             "mmnist.models.digit_reader",
             "mmnist.models.maximum",
             "mmnist.models.places",

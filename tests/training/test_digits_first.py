@@ -1,5 +1,6 @@
 """Trainings that begin with single digits, and those that are told which digits there are."""
 
+import numpy as np
 import pytest
 from conftest import with_changes
 from torch import nn
@@ -10,6 +11,7 @@ from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
 from mmnist.errors import InputError, Interrupted, RunError
+from mmnist.evaluation.predict import read_digits
 from mmnist.models.maximum import MaximumNetwork
 from mmnist.runs import Run
 from mmnist.training.train import train
@@ -154,6 +156,23 @@ def test_how_many_digits_there_are_may_be_known(reader, tmp_path):
     assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
     # Three digits are read where they are: chance is 27 %, and one of three is right by itself.
     assert run.metrics["valid_accuracy"].iloc[1] > 0.4
+    with interrupted_after(192 + 30), pytest.raises(Interrupted):
+        train(experiment, tmp_path / "parts")
+    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
+
+
+def test_angles_of_digits_may_be_told(reader, scenes, tmp_path):
+    """A network learns them from patches and says them of images."""
+    experiment = reader(
+        model={"angles": 3},
+        resize=128,
+        pretraining={"epochs": 2, "patches": 1024 * 6, "candidates": 2, "angle_weight": 1.0},
+        train={"epochs": 0, "presence_weight": 0.0, "ema": None},
+    )
+    run = train(experiment, tmp_path / "whole")
+    found = read_digits(run, np.array(scenes.images("test")))
+    assert found["angle"].between(-45, 45).all()
+    assert found["angle"].std() > 10
     with interrupted_after(192 + 30), pytest.raises(Interrupted):
         train(experiment, tmp_path / "parts")
     assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))

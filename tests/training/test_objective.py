@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from mmnist.config.training import TrainSettings
+from mmnist.models.angles import angle_loss, ranges_of_single
 from mmnist.models.maximum import read_maximum
 from mmnist.training.objective import Objective, count_hits
 
@@ -40,6 +41,20 @@ def test_presence_counts_with_its_weight(reading):
         weighted(reading, LABELS, present), plain(reading, LABELS, present) + 0.5 * each
     )
     torch.testing.assert_close(plain(reading, LABELS, present), plain(reading, LABELS))
+
+
+def test_angles_count_with_their_weight(reading):
+    log_p = ranges_of_single(torch.randn(3, 61, 2, 2, generator=torch.manual_seed(0)), 6)
+    turned = torch.tensor([5, 0, 2])
+    present = torch.zeros(3, 10)
+    told = reading._replace(turned=log_p)
+    plain = Objective(TrainSettings())
+    weighted = Objective(TrainSettings(), angle_weight=0.5)
+    torch.testing.assert_close(
+        weighted(told, LABELS, present, turned),
+        plain(told, LABELS, present) + 0.5 * angle_loss(log_p, LABELS, turned),
+    )
+    torch.testing.assert_close(weighted(reading, LABELS, present), plain(reading, LABELS))
 
 
 def test_hits_of_a_reading_count_no_digit_too(reading):

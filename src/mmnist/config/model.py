@@ -41,6 +41,10 @@ class ModelSettings(Section):
     digits: Literal["any", "three"] = "any"
     """How many digits `digit_reader` takes images to have: `any` number; or `three`, as all images
     of the task have, none over another, and its patches one or none."""
+    angles: Annotated[int, Field(ge=1, le=30)] = 1
+    """Ranges of angles that `digit_reader` tells apart, of the 90 degrees that digits may be turned
+    by; patches teach it (`pretraining.angle_weight`). Images are read by the sum over them. 1: none
+    are told apart."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -79,6 +83,14 @@ class ModelSettings(Section):
                 "leave it any"
             )
         return digits
+
+    @field_validator("angles")
+    @classmethod
+    def _angles_have_an_effect(cls, angles: int, info: ValidationInfo) -> int:
+        architecture = info.data.get("architecture")
+        if angles > 1 and architecture not in ("digit_reader", None):
+            raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
+        return angles
 
     @property
     def reads_maximum(self) -> bool:

@@ -176,12 +176,18 @@ class Experiment(Section):
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:
         model = info.data.get("model")
-        if model is not None and model.digits == "three" and pretraining.side >= SIDE_OF_FOUR:
-            raise at(
-                ["side"],
-                f"must be below {SIDE_OF_FOUR} with model.digits: three, which takes patches to "
-                f"have one digit or none; those of {pretraining.side} px have four or nine",
-            )
+        if model is None or pretraining.side < SIDE_OF_FOUR:
+            return pretraining
+        for key, asked in (
+            ("digits: three", model.digits == "three"),
+            ("angles", model.angles > 1),
+        ):
+            if asked:
+                raise at(
+                    ["side"],
+                    f"must be below {SIDE_OF_FOUR} with model.{key}, which takes patches to have "
+                    f"one digit or none; those of {pretraining.side} px have four or nine",
+                )
         return pretraining
 
     @field_validator("train")

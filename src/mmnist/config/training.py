@@ -103,6 +103,9 @@ class PretrainingSettings(Section):
     """Compute patches as tiles of larger images, so many to a side: long rows are faster on some
     CPUs. It is not quite the same training: at the border of a patch the network sees the next one
     instead of nothing. Only for `digit_reader`; 1: each patch by itself."""
+    angle_weight: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of a second loss, on how far the digit of a patch is turned, where `model.angles` is
+    above 1."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate; the highest one where the schedule changes it."""
     schedule: Annotated[

@@ -74,6 +74,8 @@ class Patches(NamedTuple):
     """int64 [n]: the largest digit, or `NO_DIGIT`."""
     digits: NDArray[np.int64]
     """int64 [n, k]: the digit of each of the k places, or `NO_DIGIT`."""
+    angles: NDArray[np.float32]
+    """float32 [n, k]: how far it is turned, radians; 0 where there is none."""
 
 
 def draw_patches(
@@ -103,20 +105,20 @@ def draw_patches(
     )
     squares = max(1, side // _SQUARE)
     edges = frame + np.arange(squares + 1) * side // squares
-    digits = np.empty((n, squares**2), dtype=np.int64)
+    digits = np.full((n, squares**2), NO_DIGIT)
+    angles = np.zeros((n, squares**2), dtype=np.float32)
     for place, (row, column) in enumerate(np.ndindex(squares, squares)):
         low = np.array([edges[row], edges[column]])
         high = np.array([edges[row + 1], edges[column + 1]]) - CELL_SIDE
         corners = rng.integers(low, high + 1, (n, 2))
         filled = np.flatnonzero(rng.random(n) >= empty)
-        drawn, cells = _draw_cells(rng, source.pool, len(filled), distortion)
-        digits[:, place] = NO_DIGIT
-        digits[filled, place] = drawn
+        drawn = _draw_cells(rng, source.pool, len(filled), distortion)
+        digits[filled, place], angles[filled, place], cells = drawn
         add_clipped(images, cells, corners[filled], filled)
     if squares == 1:
         _crowd(rng, source.pool, images, np.where(digits < 0, -canvas, corners), distortion)
     inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
-    return Patches(inside, digits.max(axis=1), digits)
+    return Patches(inside, digits.max(axis=1), digits, angles)
 
 
 def _crowd(
@@ -134,17 +136,18 @@ def _crowd(
     outside = ((middles < CELL_SIDE) | (middles >= canvas - CELL_SIDE)).any(axis=1)
     apart = np.abs(places - corners).max(axis=1) >= CELL_SIDE
     chosen = np.flatnonzero(outside & apart & (rng.random(n) < _CROWDED))
-    _, cells = _draw_cells(rng, pool, len(chosen), distortion)
+    *_, cells = _draw_cells(rng, pool, len(chosen), distortion)
     add_clipped(images, cells, places[chosen], chosen)
 
 
 def _draw_cells(
     rng: np.random.Generator, pool: GlyphPool, n: int, distortion: float
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Digits [n], all equally likely, and their cells uint8 [n, 28, 28]."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]:
+    """Digits [n], all equally likely, how far they are turned [n], and their cells uint8 [n, 28,
+    28]."""
     digits = rng.integers(0, 10, n)
     glyphs = pool.images[rng.integers(pool.starts[digits], pool.starts[digits + 1])]
     scales = rng.uniform(*SCALE_RANGE, n).astype(np.float32)
     angles = np.radians(rng.uniform(-MAX_ROTATION, MAX_ROTATION, n)).astype(np.float32)
     warp = draw_distortion(rng, n, distortion) if distortion else None
-    return digits, render_digits(glyphs, scales, angles, warp)
+    return digits, angles, render_digits(glyphs, scales, angles, warp)

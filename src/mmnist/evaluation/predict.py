@@ -52,10 +52,11 @@ def read_digits(
         InputError: as `predict_probabilities`, or the network does not read locations.
     """
     check_reads_digits(run)
+    model = run.experiment.model
     stride = STRIDE * images.shape[-1] / run.experiment.resize
     parts, first = [], 0
-    for scores in _apply(run, images, device, progress, MaximumNetwork.scores):
-        found = find_digits(scores, stride, run.experiment.model.digits)
+    for scores in _apply(run, images, device, progress, MaximumNetwork.joint_scores):
+        found = find_digits(scores, stride, model.digits, model.angles)
         parts.append(found.assign(Id=found["Id"] + first))
         first += len(scores)
     return pd.concat(parts, ignore_index=True)

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmnist.data.glyphs import MAX_ROTATION
 from mmnist.files import replacing
+from mmnist.models.angles import over_ranges
 from mmnist.models.digit_reader import STRIDE
 from mmnist.models.places import three_places
 
@@ -20,7 +22,7 @@ COLUMNS = ["Id", "digit", "x", "y", "probability"]
 
 
 def find_digits(
-    scores: Tensor, stride: float, digits: Literal["any", "three"] = "any"
+    scores: Tensor, stride: float, digits: Literal["any", "three"] = "any", angles: int = 1
 ) -> pd.DataFrame:
     """Digits that were read in a batch of images, most certain first within each.
 
@@ -28,15 +30,19 @@ def find_digits(
     where there are known to be three, at the three places of `mmnist.models.places`.
 
     Args:
-        scores: float [B, 11, H, W], of no digit and of 0 to 9 at each location.
+        scores: float [B, 1 + 10 · angles, H, W], of no digit and of 0 to 9 at each location, each
+            of these in all of the ranges of angles.
         stride: pixels of the images between two locations.
         digits: how many digits there are known to be.
+        angles: ranges of angles that are told apart.
 
     Returns:
         A row a digit: Id (number of the image in the batch), digit, x and y of its middle in pixels
-        from the top left pixel, and the probability of this digit at that location or place.
+        from the top left pixel, and the probability of this digit at that location or place; where
+        angles are told apart, the angle too: by how many degrees it is turned clockwise.
     """
-    p = scores.double().log_softmax(dim=1)
+    joint = scores.double().log_softmax(dim=1)
+    p = over_ranges(joint, angles)
     # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
     some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
     if digits == "three":
@@ -49,10 +55,17 @@ def find_digits(
         each = p[image, 1:, row, column].exp()
     probability, digit = each.max(dim=1)
     y, x = _middles(some.sigmoid(), image, row, column, stride)
-    found = pd.DataFrame(
-        dict(zip(COLUMNS, (t.cpu() for t in (image, digit, x, y, probability)), strict=True))
-    )
+    columns = dict(zip(COLUMNS, (image, digit, x, y, probability), strict=True))
+    if angles > 1:
+        each = joint[:, 1:].unflatten(1, (-1, angles))[image, digit, :, row, column]
+        columns["angle"] = each.softmax(dim=1) @ _middles_of_ranges(angles).to(each)
+    found = pd.DataFrame({name: column.cpu() for name, column in columns.items()})
     return found.sort_values(["Id", "probability"], ascending=[True, False], ignore_index=True)
+
+
+def _middles_of_ranges(angles: int) -> Tensor:
+    """Degrees, [angles]."""
+    return MAX_ROTATION * ((2 * torch.arange(angles) + 1) / angles - 1)
 
 
 def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,6 +103,6 @@ def write_readings(path: Path, readings: pd.DataFrame) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    rounded = readings.round({"x": 1, "y": 1, "probability": 4})
+    rounded = readings.round({"x": 1, "y": 1, "probability": 4, "angle": 0})
     with replacing(path) as temporary:
         rounded.to_csv(temporary, index=False)

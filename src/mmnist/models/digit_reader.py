@@ -37,11 +37,14 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
 
 
-def digit_reader(size: float = 1.0, digits: Literal["any", "three"] = "any") -> MaximumNetwork:
+def digit_reader(
+    size: float = 1.0, digits: Literal["any", "three"] = "any", angles: int = 1
+) -> MaximumNetwork:
     """The network with `size` times as many channels; 0.78 million parameters for 1.
 
-    It takes one grey channel. With `digits` three, images are known to have exactly three. Its
-    layers are `stage1`, `stage2`, `stage3` and `locations`.
+    It takes one grey channel. With `digits` three, images are known to have exactly three. Each
+    digit is read in as many ranges of `angles`. Its layers are `stage1`, `stage2`, `stage3` and
+    `locations`.
     """
     stages = OrderedDict[str, nn.Module]()
     channels = 1
@@ -54,7 +57,8 @@ def digit_reader(size: float = 1.0, digits: Literal["any", "three"] = "any") -> 
             *(ResidualBlock(wider) for _ in range(blocks)),
         )
         channels = wider
-    stages["locations"] = scores_of_locations(channels)
+    stages["locations"] = scores_of_locations(channels, angles)
     network = MaximumNetwork(stages)
     network.digits = digits
+    network.angles = angles
     return network

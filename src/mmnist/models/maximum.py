@@ -10,6 +10,7 @@ neighbours. All of it is computed from logarithms; numbers that are nearly equal
 subtracted.
 """
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import accumulate
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
+from mmnist.models.angles import over_ranges, ranges_of_single
 from mmnist.models.places import single_place, three_places
 
 NUM_DIGITS = 10
@@ -42,6 +44,9 @@ class Reading(NamedTuple):
     probabilities sum to 1."""
     present: Tensor
     """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
+    turned: Tensor | None = None
+    """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart: given each
+    digit, log-probabilities of the ranges."""
 
     @property
     def logits(self) -> Tensor:
@@ -105,10 +110,16 @@ class MaximumNetwork(nn.Sequential):
     digits: Literal["any", "three"] = "any"
     """How many digits images are known to have: any number; or three, and patches of them one or
     none."""
+    angles: int = 1
+    """Ranges of angles in which each digit is read by itself."""
 
     def scores(self, images: Tensor) -> Tensor:
         """Unnormalised log-probabilities [B, 11, H, W] of no digit and of 0 … 9 at each location
         of images [B, C, S, S]."""
+        return over_ranges(self.joint_scores(images), self.angles)
+
+    def joint_scores(self, images: Tensor) -> Tensor:
+        """The same [B, 1 + 10 · angles, H, W] with each digit in each of the ranges of angles."""
         return super().forward(images)
 
     def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
@@ -119,15 +130,21 @@ class MaximumNetwork(nn.Sequential):
             mosaic: compute them as tiles of larger images, so many to a side, of which B must be
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
-            single: they are patches, with one digit or none, if the number is known at all.
+            single: they are patches, with one digit or none: so they are read where the number is
+                known at all, and by ranges of angles if there are several.
         """
         if mosaic == 1:
-            scores = self.scores(images)
+            joint = self.joint_scores(images)
         else:
-            scores = take_apart(self.scores(put_together(images, mosaic)), mosaic)
+            joint = take_apart(self.joint_scores(put_together(images, mosaic)), mosaic)
+        scores = over_ranges(joint, self.angles)
         if self.digits == "any":
-            return read_maximum(scores)
-        return read_single(scores) if single else read_three(scores)
+            reading = read_maximum(scores)
+        else:
+            reading = read_single(scores) if single else read_three(scores)
+        if single and self.angles > 1:
+            return reading._replace(turned=ranges_of_single(joint, self.angles))
+        return reading
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
         """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
@@ -149,17 +166,18 @@ def take_apart(images: Tensor, n: int) -> Tensor:
     return parts.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, height // n, width // n)
 
 
-def scores_of_locations(channels: int) -> nn.Conv2d:
-    """The last layer of a maximum network: features [B, channels, H, W] → scores [B, 11, H, W].
+def scores_of_locations(channels: int, angles: int = 1) -> nn.Conv2d:
+    """The last layer of a maximum network: features [B, channels, H, W] → scores [B, 11, H, W],
+    or [B, 1 + 10 · angles, H, W] if each digit is read in several ranges of angles.
 
     It begins by seeing no digit nearly anywhere, so that the first gradients are about the places
     where there is something.
     """
-    layer = nn.Conv2d(channels, NUM_OUTCOMES, kernel_size=1)
+    layer = nn.Conv2d(channels, 1 + NUM_DIGITS * angles, kernel_size=1)
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(layer.bias)
     with torch.no_grad():
-        layer.bias[0] = _NO_DIGIT_BIAS
+        layer.bias[0] = _NO_DIGIT_BIAS + math.log(angles)
     return layer
 
 

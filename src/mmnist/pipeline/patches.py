@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmnist.config.schema import Experiment
+from mmnist.data.glyphs import MAX_ROTATION
 from mmnist.data.patches import Patches, PatchSource, draw_patches
 from mmnist.pipeline.batches import ahead, presence
 from mmnist.pipeline.preprocess import Preprocess
@@ -15,11 +17,13 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 
 
 class PatchBatches:
-    """One pass over patches: batches of (images, labels, which digits are there) on the device.
+    """One pass over patches: batches of (images, labels, which digits are there, how far the digit
+    is turned) on the device; the last part only for networks that tell angles apart.
 
     The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
     what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
-    there is no digit; the last part is float32 [B, 10]. All follows from the seed and `epoch`.
+    there is no digit; which digits are there is float32 [B, 10], and how far the digit is turned
+    int64 [B], as of `ranges_of`. All follows from the seed and `epoch`.
     Where some are to be chosen (`mmnist.training.selection`), B is a multiple of the batch size.
 
     Networks that give one of ten answers for the whole image see no empty patches.
@@ -43,6 +47,7 @@ class PatchBatches:
         self._seed = experiment.seed
         self._workers = experiment.compute.workers
         self._reads_locations = experiment.model.reads_maximum
+        self._angles = experiment.model.angles
         self._preprocess = replace(
             Preprocess.of(experiment), size=settings.side_at(experiment.resize)
         )
@@ -56,6 +61,8 @@ class PatchBatches:
             batch = [torch.from_numpy(patches.images), torch.from_numpy(patches.labels)]
             if self._reads_locations:
                 batch.append(presence(patches.digits))
+            if self._angles > 1:
+                batch.append(torch.from_numpy(ranges_of(patches.angles[:, 0], self._angles)))
             pixels, *targets = (self._send(each) for each in batch)
             yield self._preprocess(pixels), *targets
 
@@ -74,3 +81,11 @@ class PatchBatches:
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
+
+
+def ranges_of(angles: NDArray[np.float32], ranges: int) -> NDArray[np.int64]:
+    """Number of the range, from 0, in which each of the angles (radians) lies; the `ranges` share
+    what digits may be turned by in equal parts.
+    """
+    share = (np.degrees(angles) + MAX_ROTATION) / (2 * MAX_ROTATION)
+    return (share * ranges).astype(np.int64).clip(0, ranges - 1)

@@ -4,22 +4,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmnist.config.training import TrainSettings
+from mmnist.models.angles import angle_loss
 from mmnist.models.maximum import Reading
 
 
 class Objective:
-    """The loss of a batch: cross-entropy of the label, and of which digits there are if asked for.
+    """The loss of a batch: cross-entropy of the label, and, if asked for, of which digits there are
+    and how far they are turned.
 
     Networks that read each location return a `Reading` while they train; for them a label of -1
     says that there is no digit. All others return scores [B, 10].
     """
 
-    def __init__(self, settings: TrainSettings):
+    def __init__(self, settings: TrainSettings, angle_weight: float = 0.0):
         self._smoothing = settings.label_smoothing
         self._presence_weight = settings.presence_weight
+        self._angle_weight = angle_weight
 
     def __call__(
-        self, output: Tensor | Reading, labels: Tensor, present: Tensor | None = None
+        self,
+        output: Tensor | Reading,
+        labels: Tensor,
+        present: Tensor | None = None,
+        turned: Tensor | None = None,
     ) -> Tensor:
         """Mean loss of the batch, a scalar.
 
@@ -27,11 +34,14 @@ class Objective:
             output: what the network returned.
             labels: int64 [B].
             present: float32 [B, 10], 1 for digits that are in the image.
+            turned: int64 [B], of patches: the range of angles of the digit.
         """
         loss = self.label_loss(output, labels)
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
+        if self._angle_weight and turned is not None and isinstance(output, Reading):
+            loss = loss + self._angle_weight * angle_loss(output.turned, labels, turned)
         return loss
 
     def label_loss(self, output: Tensor | Reading, labels: Tensor) -> Tensor:

@@ -1,0 +1,61 @@
+"""How far digits are turned: each digit read in several ranges of angles, and all of them together.
+
+A digit can be turned by 45 degrees to either side. A network that has to tell by how much as well
+is taught more by each digit. What counts in the end is the digit: the sum over the ranges.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def over_ranges(scores: Tensor, ranges: int) -> Tensor:
+    """Scores of no digit and of each digit, however far it is turned.
+
+    Args:
+        scores: float [B, 1 + 10 · ranges, H, W], unnormalised log-probabilities of no digit, of 0
+            in each range of angles, of 1 in each, and so on.
+        ranges: 1 gives the scores as they are.
+
+    Returns:
+        [B, 11, H, W], in float32 at least if there is more than one range.
+    """
+    if ranges == 1:
+        return scores
+    scores = _precise(scores)
+    each = scores[:, 1:].unflatten(1, (-1, ranges)).logsumexp(dim=2)
+    return torch.cat([scores[:, :1], each], dim=1)
+
+
+def ranges_of_single(scores: Tensor, ranges: int) -> Tensor:
+    """Log-probabilities of the ranges for each digit, where there is one digit or none.
+
+    As `mmnist.models.places.single_place`: the odds against no digit, summed over locations.
+
+    Args:
+        scores: float [B, 1 + 10 · ranges, H, W], as of `over_ranges`.
+
+    Returns:
+        float32 [B, 10, ranges]: given that the digit is k, that it is turned so far.
+    """
+    scores = _precise(scores)
+    odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
+    return odds.unflatten(1, (-1, ranges)).log_softmax(dim=2)
+
+
+def angle_loss(log_p: Tensor, labels: Tensor, ranges: Tensor) -> Tensor:
+    """Mean negative log-likelihood of the ranges of those patches that have a digit, a scalar.
+
+    Args:
+        log_p: float32 [B, 10, K], as of `ranges_of_single`.
+        labels: int64 [B], the digits; -1 where there is none.
+        ranges: int64 [B], the true range of each; any where there is none.
+    """
+    of_digit = log_p[torch.arange(len(log_p), device=log_p.device), labels.clamp(min=0)]
+    each = F.nll_loss(of_digit, ranges, reduction="none")
+    there = labels >= 0
+    return (each * there).sum() / there.sum().clamp(min=1)
+
+
+def _precise(scores: Tensor) -> Tensor:
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
