@@ -192,6 +192,10 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             {"model": {"architecture": "resnet", "size": 18, "angles": 6}},
             "is for digit_reader; with resnet leave it 1",
         ),
+        (
+            {"model": {"architecture": "resnet", "size": 18, "orientations": 8}},
+            "is for digit_reader; with resnet leave it 1",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

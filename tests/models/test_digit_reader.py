@@ -86,7 +86,7 @@ def test_at_first_there_is_no_digit_nearly_anywhere():
 
 
 def test_its_weights_load_without_the_code_of_the_training(tmp_path):
-    """A state dict and four files that need nothing but torch are enough to read images."""
+    """A state dict and five files that need nothing but torch are enough to read images."""
     model = digit_reader(0.5).eval()
     images = torch.rand(2, 1, 128, 128)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
@@ -113,6 +113,7 @@ print(sorted(loaded))
             "mmnist.models.angles",
             "mmnist.models.digit_reader",
             "mmnist.models.maximum",
+            "mmnist.models.orientations",
             "mmnist.models.places",
         ]
     )

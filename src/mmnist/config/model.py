@@ -45,6 +45,10 @@ class ModelSettings(Section):
     """Ranges of angles that `digit_reader` tells apart, of the 90 degrees that digits may be turned
     by; patches teach it (`pretraining.angle_weight`). Images are read by the sum over them. 1: none
     are told apart."""
+    orientations: Literal[1, 8] = 1
+    """8: kernels of `digit_reader` at 2 and 4 pixels come in eight orientations that share their
+    weights (a group convolution): as many channels and as much time, with an eighth of the
+    parameters there. 1: each has its own."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -84,13 +88,13 @@ class ModelSettings(Section):
             )
         return digits
 
-    @field_validator("angles")
+    @field_validator("angles", "orientations")
     @classmethod
-    def _angles_have_an_effect(cls, angles: int, info: ValidationInfo) -> int:
+    def _turning_has_an_effect(cls, value: int, info: ValidationInfo) -> int:
         architecture = info.data.get("architecture")
-        if angles > 1 and architecture not in ("digit_reader", None):
+        if value > 1 and architecture not in ("digit_reader", None):
             raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
-        return angles
+        return value
 
     @property
     def reads_maximum(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
+from mmnist.models.orientations import OrientedConv2d
 
 #: Pixels between locations; location i is centred on pixel 8 i.
 STRIDE = 8
@@ -19,16 +20,19 @@ STRIDE = 8
 #: Channels at 2, 4 and 8 pixels, for a size of 1; and residual blocks there.
 _CHANNELS = (32, 64, 128)
 _BLOCKS = (1, 1, 2)
+#: Whether kernels there may be shared by orientations: not where digits are told, since what is
+#: turned too far is another digit.
+_MAY_SHARE = (True, True, False)
 
 
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions beside the identity; it begins as the identity."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, oriented: bool = False):
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv1 = _convolution(channels, channels, oriented)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = _convolution(channels, channels, oriented)
         self.bn2 = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.bn2.weight)
 
@@ -38,23 +42,29 @@ class ResidualBlock(nn.Module):
 
 
 def digit_reader(
-    size: float = 1.0, digits: Literal["any", "three"] = "any", angles: int = 1
+    size: float = 1.0,
+    digits: Literal["any", "three"] = "any",
+    angles: int = 1,
+    orientations: Literal[1, 8] = 1,
 ) -> MaximumNetwork:
     """The network with `size` times as many channels; 0.78 million parameters for 1.
 
     It takes one grey channel. With `digits` three, images are known to have exactly three. Each
-    digit is read in as many ranges of `angles`. Its layers are `stage1`, `stage2`, `stage3` and
-    `locations`.
+    digit is read in as many ranges of `angles`. With 8 `orientations`, kernels at 2 and 4 pixels
+    are turned versions of an eighth of them (`mmnist.models.orientations`). Its layers are
+    `stage1`, `stage2`, `stage3` and `locations`.
     """
     stages = OrderedDict[str, nn.Module]()
     channels = 1
-    for number, (width, blocks) in enumerate(zip(_CHANNELS, _BLOCKS, strict=True), start=1):
+    layout = zip(_CHANNELS, _BLOCKS, _MAY_SHARE, strict=True)
+    for number, (width, blocks, may_share) in enumerate(layout, start=1):
         wider = 8 * round(width * size / 8)
+        oriented = may_share and orientations > 1
         stages[f"stage{number}"] = nn.Sequential(
-            nn.Conv2d(channels, wider, 3, stride=2, padding=1, bias=False),
+            _convolution(channels, wider, oriented, stride=2),
             nn.BatchNorm2d(wider),
             nn.ReLU(),
-            *(ResidualBlock(wider) for _ in range(blocks)),
+            *(ResidualBlock(wider, oriented) for _ in range(blocks)),
         )
         channels = wider
     stages["locations"] = scores_of_locations(channels, angles)
@@ -62,3 +72,9 @@ def digit_reader(
     network.digits = digits
     network.angles = angles
     return network
+
+
+def _convolution(channels: int, wider: int, oriented: bool, stride: int = 1) -> nn.Module:
+    if oriented:
+        return OrientedConv2d(channels, wider, stride)
+    return nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)

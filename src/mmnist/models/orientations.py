@@ -1,0 +1,74 @@
+"""Kernels that are turned: one set of weights sees a stroke in eight directions.
+
+After T. Cohen, M. Welling, "Group Equivariant Convolutional Networks", ICML 2016, with turns by 45
+degrees: the eight weights around the middle one of a 3 × 3 kernel move on by one. By 90 degrees
+that is exact; by 45 it is as near as a square grid of this size comes.
+
+A field is what a network says about one kind of feature, in each of the orientations; channels are
+orientations × fields, in this order. Where an image is turned by 90 degrees, so are the features,
+and each field moves on by two orientations.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+ORIENTATIONS = 8
+
+#: Numbers of the weights around the middle one, clockwise from the top left.
+_RING = (0, 1, 2, 5, 8, 7, 6, 3)
+
+
+class OrientedConv2d(nn.Module):
+    """A 3 × 3 convolution with padding 1 and no bias, whose kernels are turned versions of each
+    other.
+
+    Its weights are [out_channels / 8, in_channels, 3, 3]: the kernels of the first orientation.
+
+    Args:
+        in_channels: those of eight orientations, or 1 for an image.
+        out_channels: those of eight orientations.
+        stride: of the convolution.
+
+    Raises:
+        ValueError: channels that are not those of eight orientations.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
+        super().__init__()
+        if out_channels % ORIENTATIONS or (in_channels % ORIENTATIONS and in_channels != 1):
+            raise ValueError(
+                f"{in_channels} and {out_channels} channels are not those of {ORIENTATIONS} "
+                "orientations"
+            )
+        self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+        shape = (out_channels // ORIENTATIONS, in_channels, 3, 3)
+        self.weight = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(shape), a=5**0.5))
+        self.register_buffer("turned", _turned(*shape[:2]), persistent=False)
+
+    def kernels(self) -> Tensor:
+        """All of them, [out_channels, in_channels, 3, 3], channels last in memory."""
+        shape = (self.out_channels, 3, 3, self.in_channels)
+        return self.weight.flatten().index_select(0, self.turned).view(shape).permute(0, 3, 1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [B, in_channels, H, W] → [B, out_channels, H / stride, W / stride]."""
+        return F.conv2d(x, self.kernels(), stride=self.stride, padding=1)
+
+
+def _turned(fields: int, channels: int) -> Tensor:
+    """Which weight of the first orientation each weight of all kernels is: int64 [8 · fields · 9 ·
+    channels], in the order of kernels, rows, columns and input channels."""
+    number = torch.arange(fields * channels * 9).view(fields, -1, max(1, channels // 8), 9)
+    return torch.cat([_turn(number, steps).transpose(1, 2).flatten() for steps in range(8)])
+
+
+def _turn(number: Tensor, steps: int) -> Tensor:
+    """Numbers of the weights [fields, orientations, channels of each, 9] of kernels that are turned
+    by so many steps, as [fields, orientations · channels of each, 9]."""
+    source = list(range(9))
+    for place, weight in enumerate(_RING):
+        source[_RING[(place + steps) % ORIENTATIONS]] = weight
+    if number.shape[1] == ORIENTATIONS:  # the input is turned too: its orientations move on
+        number = number.roll(steps, dims=1)
+    return number.flatten(1, 2)[:, :, source]
