@@ -110,3 +110,11 @@ def test_at_first_no_digit_is_as_likely_as_for_a_single_range():
         network = digit_reader(0.5, angles=angles)
         none.append(network.scores(torch.rand(4, 1, 64, 64)).softmax(1)[:, 0].mean())
     torch.testing.assert_close(none[0], none[1], rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("function", [over_ranges, ranges_of_single])
+def test_autocast_does_not_reach_them(function):
+    scores = joint().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = function(scores, RANGES)
+    assert torch.equal(inside, function(scores, RANGES))
