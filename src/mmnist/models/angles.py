@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmnist.models.places import single_place
+
 
 def over_ranges(scores: Tensor, ranges: int) -> Tensor:
     """Scores of no digit and of each digit, however far it is turned.
@@ -22,7 +24,7 @@ def over_ranges(scores: Tensor, ranges: int) -> Tensor:
     """
     if ranges == 1:
         return scores
-    scores = _precise(scores)
+    scores = at_least_float32(scores)
     each = scores[:, 1:].unflatten(1, (-1, ranges)).logsumexp(dim=2)
     return torch.cat([scores[:, :1], each], dim=1)
 
@@ -38,8 +40,7 @@ def ranges_of_single(scores: Tensor, ranges: int) -> Tensor:
     Returns:
         float32 [B, 10, ranges]: given that the digit is k, that it is turned so far.
     """
-    scores = _precise(scores)
-    odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
+    odds = single_place(at_least_float32(scores))[1:, :, 0].T
     return odds.unflatten(1, (-1, ranges)).log_softmax(dim=2)
 
 
@@ -57,5 +58,6 @@ def angle_loss(log_p: Tensor, labels: Tensor, ranges: Tensor) -> Tensor:
     return (each * there).sum() / there.sum().clamp(min=1)
 
 
-def _precise(scores: Tensor) -> Tensor:
+def at_least_float32(scores: Tensor) -> Tensor:
+    """The same numbers, in float32 if they have fewer bits."""
     return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

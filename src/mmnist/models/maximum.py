@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
-from mmnist.models.angles import over_ranges, ranges_of_single
+from mmnist.models.angles import at_least_float32, over_ranges, ranges_of_single
 from mmnist.models.places import single_place, three_places
 
 NUM_DIGITS = 10
@@ -45,8 +45,8 @@ class Reading(NamedTuple):
     present: Tensor
     """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
     turned: Tensor | None = None
-    """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart: given each
-    digit, log-probabilities of the ranges."""
+    """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart, while it
+    trains: given each digit, log-probabilities of the ranges."""
 
     @property
     def logits(self) -> Tensor:
@@ -89,8 +89,7 @@ def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:
     """`places` makes of scores [B, 11, H, W] those of independent places, [11, B, L]."""
     if scores.ndim != 4 or scores.shape[1] != NUM_OUTCOMES:
         raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
-    if scores.dtype in (torch.float16, torch.bfloat16):
-        scores = scores.float()
+    scores = at_least_float32(scores)
     kind = scores.device.type
     with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
         # Outcomes come first, so that sums over them run along the memory.
@@ -131,7 +130,7 @@ class MaximumNetwork(nn.Sequential):
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
             single: they are patches, with one digit or none: so they are read where the number is
-                known at all, and by ranges of angles if there are several.
+                known at all, and in training by ranges of angles if there are several.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -142,7 +141,7 @@ class MaximumNetwork(nn.Sequential):
             reading = read_maximum(scores)
         else:
             reading = read_single(scores) if single else read_three(scores)
-        if single and self.angles > 1:
+        if single and self.training and self.angles > 1:  # nobody asks when patches are chosen
             return reading._replace(turned=ranges_of_single(joint, self.angles))
         return reading
 
