@@ -189,6 +189,14 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             "must be below 80 with model.angles.* those of 128 px have four or nine",
         ),
         (
+            {"model": {**READER, "angles": 6}},
+            "known of single digits only: set model.pretrained to mnist",
+        ),
+        (
+            {"model": {**READER, "pretrained": "mnist"}, "pretraining": {"angle_weight": 0.5}},
+            "has no effect: model.angles is 1",
+        ),
+        (
             {"model": {"architecture": "resnet", "size": 18, "angles": 6}},
             "is for digit_reader; with resnet leave it 1",
         ),

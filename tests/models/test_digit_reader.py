@@ -119,6 +119,28 @@ print(sorted(loaded))
     )
 
 
+@pytest.mark.parametrize("orientations", [1, 8])
+def test_it_reads_what_its_layers_say_one_by_one(orientations):
+    torch.manual_seed(0)
+    network = digit_reader(0.5, orientations=orientations).double()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for values in (layer.weight, layer.bias, layer.running_mean):
+                torch.nn.init.normal_(values)
+            torch.nn.init.uniform_(layer.running_var, 0.1, 3)
+    images = torch.rand(2, 1, 40, 40, dtype=torch.float64)
+
+    x = images
+    network.eval()
+    for stage in (network.stage1, network.stage2, network.stage3):
+        convolution, norm, relu, *blocks = stage
+        x = relu(norm(convolution(x)))
+        for block in blocks:
+            inside = block.bn1(block.conv1(x)).relu()
+            x = (x + block.bn2(block.conv2(inside))).relu()
+    torch.testing.assert_close(network.scores(images), network.locations(x))
+
+
 def test_a_reader_is_a_plain_sequence():
     assert [name for name, _ in digit_reader().named_children()] == [
         "stage1",

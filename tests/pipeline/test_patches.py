@@ -10,7 +10,7 @@ from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import GlyphPool
 from mmnist.data.patches import PatchSource
 from mmnist.pipeline.dataloaders import make_dataloaders
-from mmnist.pipeline.patches import PatchBatches, ranges_of
+from mmnist.pipeline.patches import PatchBatches
 from mmnist.pipeline.stages import StagedBatches
 
 CPU = torch.device("cpu")
@@ -72,11 +72,6 @@ def test_ranges_of_angles_come_with_patches_where_they_are_told_apart(source):
         assert other[3].min() >= 0
         assert other[3].max() <= 5
     assert len(other[3].unique()) == 6
-
-
-def test_ranges_share_what_digits_are_turned_by():
-    degrees = np.array([-45, -31, -29, -1, 1, 29, 31, 45], np.float32)
-    assert ranges_of(np.radians(degrees), 6).tolist() == [0, 0, 1, 2, 3, 4, 5, 5]
 
 
 def test_several_digits_are_all_present(source):

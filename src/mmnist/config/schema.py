@@ -131,6 +131,27 @@ class Experiment(Section):
             )
         return pretraining
 
+    @field_validator("model")
+    @classmethod
+    def _angles_are_taught(cls, model: ModelSettings) -> ModelSettings:
+        if model.angles > 1 and model.pretrained == "none":
+            raise at(
+                ["angles"],
+                "are known of single digits only: set model.pretrained to mnist, or leave it 1",
+            )
+        return model
+
+    @field_validator("pretraining")
+    @classmethod
+    def _angle_weight_has_an_effect(
+        cls, pretraining: PretrainingSettings, info: ValidationInfo
+    ) -> PretrainingSettings:
+        model = info.data.get("model")
+        default = PretrainingSettings.model_fields["angle_weight"].default
+        if model is not None and model.angles == 1 and pretraining.angle_weight != default:
+            raise at(["angle_weight"], "has no effect: model.angles is 1, so none are told apart")
+        return pretraining
+
     @field_validator("pretraining")
     @classmethod
     def _mosaic_fits(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmnist.data.glyphs import MAX_ROTATION
+from mmnist.data.angles import middles_of_ranges
 from mmnist.files import replacing
 from mmnist.models.angles import over_ranges
 from mmnist.models.digit_reader import STRIDE
@@ -58,14 +58,10 @@ def find_digits(
     columns = dict(zip(COLUMNS, (image, digit, x, y, probability), strict=True))
     if angles > 1:
         each = joint[:, 1:].unflatten(1, (-1, angles))[image, digit, :, row, column]
-        columns["angle"] = each.softmax(dim=1) @ _middles_of_ranges(angles).to(each)
+        middles = torch.from_numpy(middles_of_ranges(angles))
+        columns["angle"] = each.softmax(dim=1) @ middles.to(each)
     found = pd.DataFrame({name: column.cpu() for name, column in columns.items()})
     return found.sort_values(["Id", "probability"], ascending=[True, False], ignore_index=True)
-
-
-def _middles_of_ranges(angles: int) -> Tensor:
-    """Degrees, [angles]."""
-    return MAX_ROTATION * ((2 * torch.arange(angles) + 1) / angles - 1)
 
 
 def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -38,7 +38,34 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, channels, H, W] → the same shape."""
-        return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+        inside = F.relu(normalised(x, self.conv1, self.bn1))
+        return F.relu(x + normalised(inside, self.conv2, self.bn2))
+
+
+class Stage(nn.Sequential):
+    """A convolution that halves the grid, batch normalisation, ReLU, and residual blocks."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [B, C, H, W] → [B, channels, H / 2, W / 2]."""
+        convolution, norm, *others = self
+        x = normalised(x, convolution, norm)
+        for layer in others:
+            x = layer(x)
+        return x
+
+
+def normalised(x: Tensor, convolution: nn.Conv2d | OrientedConv2d, norm: nn.BatchNorm2d) -> Tensor:
+    """`norm(convolution(x))`, and in evaluation mode, where the one is linear too, as a single
+    convolution: the network reads half as fast again on a CPU.
+    """
+    if norm.training:
+        return norm(convolution(x))
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    shift = norm.bias - norm.running_mean * scale
+    shared = isinstance(convolution, OrientedConv2d)
+    kernels = convolution.kernels() if shared else convolution.weight
+    kernels = kernels * scale[:, None, None, None]
+    return F.conv2d(x, kernels, shift, stride=convolution.stride, padding=1)
 
 
 def digit_reader(
@@ -60,7 +87,7 @@ def digit_reader(
     for number, (width, blocks, may_share) in enumerate(layout, start=1):
         wider = 8 * round(width * size / 8)
         oriented = may_share and orientations > 1
-        stages[f"stage{number}"] = nn.Sequential(
+        stages[f"stage{number}"] = Stage(
             _convolution(channels, wider, oriented, stride=2),
             nn.BatchNorm2d(wider),
             nn.ReLU(),

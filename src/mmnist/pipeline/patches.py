@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmnist.config.schema import Experiment
-from mmnist.data.glyphs import MAX_ROTATION
+from mmnist.data.angles import ranges_of
 from mmnist.data.patches import Patches, PatchSource, draw_patches
 from mmnist.pipeline.batches import ahead, presence
 from mmnist.pipeline.preprocess import Preprocess
@@ -23,7 +22,7 @@ class PatchBatches:
     The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
     what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
     there is no digit; which digits are there is float32 [B, 10], and how far the digit is turned
-    int64 [B], as of `ranges_of`. All follows from the seed and `epoch`.
+    int64 [B], as of `mmnist.data.angles.ranges_of`. All follows from the seed and `epoch`.
     Where some are to be chosen (`mmnist.training.selection`), B is a multiple of the batch size.
 
     Networks that give one of ten answers for the whole image see no empty patches.
@@ -81,11 +80,3 @@ class PatchBatches:
         if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
-
-
-def ranges_of(angles: NDArray[np.float32], ranges: int) -> NDArray[np.int64]:
-    """Number of the range, from 0, in which each of the angles (radians) lies; the `ranges` share
-    what digits may be turned by in equal parts.
-    """
-    share = (np.degrees(angles) + MAX_ROTATION) / (2 * MAX_ROTATION)
-    return (share * ranges).astype(np.int64).clip(0, ranges - 1)
