@@ -58,7 +58,7 @@ def _guarded(subject: str, check: Callable[[], Check]) -> Check:
 
 
 def _torchvision() -> Check:
-    from mmnist.models.torchvision_import import torchvision
+    from mmnist.torchvision_import import torchvision
 
     try:
         torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)

@@ -197,6 +197,20 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             "has no effect: model.angles is 1",
         ),
         (
+            {
+                "model": {**READER, "angles": 6, "pretrained": "mnist"},
+                "pretraining": {"angle_weight": 0.0},
+            },
+            "0 teaches no angles, but model.angles is 6",
+        ),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "pretraining": {"epochs": 1, "candidates": 3},
+            },
+            "has no effect in a single epoch",
+        ),
+        (
             {"model": {"architecture": "resnet", "size": 18, "angles": 6}},
             "is for digit_reader; with resnet leave it 1",
         ),

@@ -176,7 +176,7 @@ def test_no_such_folder(tmp_path):
 
 def fake_torchvision(monkeypatch, fetch):
     """Put `fetch(root)` in the place of torchvision's MNIST."""
-    module = ModuleType("mmnist.models.torchvision_import")
+    module = ModuleType("mmnist.torchvision_import")
     mnist = SimpleNamespace(MNIST=lambda root, download: fetch(root))
     module.torchvision = SimpleNamespace(datasets=mnist)
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -5,7 +5,7 @@ import torch
 
 from mmnist.config.model import SIZES, ModelSettings
 from mmnist.models.factory import FAMILIES, build_model, count_parameters, layer_groups
-from mmnist.models.torchvision_import import torchvision
+from mmnist.torchvision_import import torchvision
 
 #: Every architecture in every size that is not too slow to build for each test.
 SMALL = [

@@ -11,7 +11,7 @@ from mmnist.config.model import ModelSettings
 from mmnist.errors import InputError, RunError
 from mmnist.models.factory import build_model
 from mmnist.models.pretraining import load_pretrained
-from mmnist.models.torchvision_import import torchvision
+from mmnist.torchvision_import import torchvision
 
 SHUFFLE = {"architecture": "shufflenet_v2", "size": 0.5}
 
@@ -55,6 +55,17 @@ def test_ten_class_weights_are_used_whole(tmp_path):
     loaded = load_pretrained(model, settings)
     assert loaded.reset == loaded.missing == ()
     assert torch.equal(model.fc.weight, trained.fc.weight)
+
+
+def test_ranges_of_angles_are_not_begun_from_weights_without_them(tmp_path):
+    path = tmp_path / "own.safetensors"
+    settings = {"architecture": "digit_reader", "size": 0.5, "pretrained": str(path)}
+    save_file(build_model(ModelSettings(**settings)).state_dict(), path)
+    told = ModelSettings(**settings, angles=6)
+    with pytest.raises(InputError, match="does not tell 6 ranges of angles apart"):
+        load_pretrained(build_model(told), told)
+    save_file(build_model(told).state_dict(), path)
+    assert load_pretrained(build_model(told), told).reset == ()
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "_orig_mod.module."])

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from mmnist.config.schema import Experiment
+from mmnist.data.angles import ranges_of
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import GlyphPool
-from mmnist.data.patches import PatchSource
+from mmnist.data.patches import PatchSource, draw_patches
 from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.patches import PatchBatches
+from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.pipeline.stages import StagedBatches
 
 CPU = torch.device("cpu")
@@ -69,8 +71,9 @@ def test_ranges_of_angles_come_with_patches_where_they_are_told_apart(source):
     for one, other in zip(plain, told, strict=True):
         assert same(one, other[:3])
         assert other[3].dtype == torch.int64
-        assert other[3].min() >= 0
-        assert other[3].max() <= 5
+    rng = np.random.default_rng(stream_seed(0, Stream.PATCHES, 0, 3))
+    drawn = draw_patches(rng, source, 32, side=48, empty=0.1, distortion=0.08)
+    assert same(other[3:], [torch.from_numpy(ranges_of(drawn.angles[:, 0], 6))])
     assert len(other[3].unique()) == 6
 
 

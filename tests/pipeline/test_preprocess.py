@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmnist.models.torchvision_import import torchvision
 from mmnist.pipeline.preprocess import Preprocess
+from mmnist.torchvision_import import torchvision
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 128, 128), dtype=np.uint8))
 

@@ -19,9 +19,9 @@ from mmnist.config.loading import dump_experiment
 from mmnist.errors import InputError, RunError
 from mmnist.models.digit_reader import digit_reader
 from mmnist.models.simple_cnn import SimpleCNN
-from mmnist.models.torchvision_import import torchvision
 from mmnist.pipeline.augment import Augment
 from mmnist.pipeline.device import Hardware
+from mmnist.torchvision_import import torchvision
 from mmnist.training import cost
 from mmnist.training.cost import count_macs, enough, measure_cost, measure_costs, timed
 
@@ -112,6 +112,13 @@ def test_cost_of_an_experiment(tiny, network):
     with torch.device("meta"):
         model = torchvision.models.shufflenet_v2_x0_5(num_classes=10)
     assert found.macs == count_macs(model, 3, 32)
+
+
+def test_epochs_of_images_are_measured_though_a_training_has_none(tiny, network):
+    experiment = tiny(model={"pretrained": "mnist"})
+    none = experiment.train.model_copy(update={"epochs": 0})
+    found = measure_cost(experiment.model_copy(update={"train": none}))
+    assert found.train_images_per_second == 16 / 2
 
 
 def test_a_timed_step_is_one_of_the_optimiser_on_the_path_of_training(tiny, network, monkeypatch):

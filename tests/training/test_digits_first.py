@@ -8,8 +8,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from training.interruption import assert_same_result, interrupted_after
 
 from mmnist.config.schema import Experiment
+from mmnist.data.backgrounds import TEXTURE_SIDE, Textures, texture_variants, texture_weights
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
+from mmnist.data.glyphs import CELL_SIDE, GlyphPool
+from mmnist.data.scenes import chunk_layout
 from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.evaluation.predict import read_digits
 from mmnist.models.maximum import MaximumNetwork
@@ -50,6 +53,22 @@ def reader(scenes):
         return Experiment.model_validate(with_changes(values, changes))
 
     return make
+
+
+def angles_of(scenes, found):
+    """By how many degrees the digits that were found in test images are turned [n], as they were
+    drawn; NaN where there is none."""
+    digits = load_digits("sample")
+    pool = GlyphPool.of(digits.test_images, digits.test_labels)
+    black = np.zeros((len(texture_variants()), TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
+    textures = Textures(black, texture_weights())
+    layout = chunk_layout(textures, pool, seed=0, part="test", index=0, mode="natural")
+    image = found["Id"].to_numpy()
+    assert np.array_equal(layout.digits[:20], scenes.digits("test"))
+    distance = found[["y", "x"]].to_numpy()[:, None] - layout.cells[image] - (CELL_SIDE - 1) / 2
+    near = np.abs(distance).max(axis=2)
+    true = np.degrees(layout.angles[image, near.argmin(axis=1)])
+    return np.where(near.min(axis=1) < CELL_SIDE / 2, true, np.nan)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +142,7 @@ def test_digits_may_be_all_there_is(reader, tmp_path):
 
 
 def test_single_digits_are_learnt(reader, tmp_path):
-    """Most patches of unseen digits are read after two thousand: chance is 30 %."""
+    """Most patches are read in the second epoch of 6,144: chance is 10 %."""
     learning = reader(
         resize=128,
         pretraining={"epochs": 2, "patches": 1024 * 6},
@@ -171,8 +190,8 @@ def test_angles_of_digits_may_be_told(reader, scenes, tmp_path):
     )
     run = train(experiment, tmp_path / "whole")
     found = read_digits(run, np.array(scenes.images("test")))
-    assert found["angle"].between(-45, 45).all()
-    assert found["angle"].std() > 10
+    true = angles_of(scenes, found)
+    assert np.corrcoef(found["angle"][~np.isnan(true)], true[~np.isnan(true)])[0, 1] > 0.5
     with interrupted_after(192 + 30), pytest.raises(Interrupted):
         train(experiment, tmp_path / "parts")
     assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))

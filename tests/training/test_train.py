@@ -16,8 +16,8 @@ from training.interruption import assert_same_result, interrupted_after
 from mmnist import machine
 from mmnist.config.loading import load_experiment
 from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
-from mmnist.models.torchvision_import import torchvision
 from mmnist.runs import Run
+from mmnist.torchvision_import import torchvision
 from mmnist.training import stopping
 from mmnist.training.train import train
 

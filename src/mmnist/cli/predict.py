@@ -52,7 +52,8 @@ def predict(
     readings: Annotated[
         Path | None,
         typer.Option(
-            help="Write each digit that was read, with its place (.csv); for a digit_reader."
+            help="Write each digit that was read, with its place (.csv); for a digit_reader. Of "
+            "the image as it is, whatever --shift says."
         ),
     ] = None,
     device: Annotated[

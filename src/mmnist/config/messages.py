@@ -14,6 +14,12 @@ from mmnist.config.yaml_source import is_bool, is_number
 RELATED: dict[KeyPath, KeyPath] = {
     ("model", "size"): ("model", "architecture"),
     ("model", "head"): ("model", "architecture"),
+    ("model", "digits"): ("model", "architecture"),
+    ("model", "angles"): ("model", "architecture"),
+    ("model", "orientations"): ("model", "architecture"),
+    ("resize",): ("model", "digits"),
+    ("pretraining", "angle_weight"): ("model", "angles"),
+    ("pretraining", "candidates"): ("pretraining", "epochs"),
     ("pretraining",): ("model", "pretrained"),
     **{
         (section, "schedule", key): (section, "schedule", "name")

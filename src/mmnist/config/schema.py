@@ -148,8 +148,27 @@ class Experiment(Section):
     ) -> PretrainingSettings:
         model = info.data.get("model")
         default = PretrainingSettings.model_fields["angle_weight"].default
-        if model is not None and model.angles == 1 and pretraining.angle_weight != default:
+        if model is None:
+            return pretraining
+        if model.angles == 1 and pretraining.angle_weight != default:
             raise at(["angle_weight"], "has no effect: model.angles is 1, so none are told apart")
+        if model.angles > 1 and model.pretrained == "mnist" and not pretraining.angle_weight:
+            raise at(
+                ["angle_weight"],
+                f"0 teaches no angles, but model.angles is {model.angles}: raise it, or leave out "
+                "model.angles",
+            )
+        return pretraining
+
+    @field_validator("pretraining")
+    @classmethod
+    def _candidates_have_an_effect(cls, pretraining: PretrainingSettings) -> PretrainingSettings:
+        if pretraining.candidates > 1 and pretraining.epochs == 1:
+            raise at(
+                ["candidates"],
+                "has no effect in a single epoch: the first quarter of the epochs learns from all "
+                "patches; leave it 1, or set pretraining.epochs to 2 or more",
+            )
         return pretraining
 
     @field_validator("pretraining")

@@ -90,13 +90,13 @@ class PretrainingSettings(Section):
     digit, 80: four, 128: nine."""
     empty: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the squares without a digit; none for networks that have no answer to that."""
-    distortion: Annotated[float, Field(ge=0, le=0.5)] = 0.08
+    distortion: Annotated[float, Field(ge=0, le=0.3)] = 0.08
     """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
     sake of handwriting that is not among them; 0: not at all."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
     """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
     network reads all of them and learns from some that it reads worst, by lot (selective
-    backpropagation). 1: it learns from all, as a single epoch does."""
+    backpropagation). 1: it learns from all."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch that is learnt from."""
     mosaic: Annotated[int, Field(ge=1, le=16)] = 1

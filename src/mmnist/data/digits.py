@@ -181,7 +181,7 @@ def _download(folder: Path) -> None:
     raw = folder / "MNIST" / "raw"
     made = [each for each in (raw, *raw.parents) if not each.exists()]
     try:
-        from mmnist.models.torchvision_import import torchvision
+        from mmnist.torchvision_import import torchvision
 
         torchvision.datasets.MNIST(str(folder), download=True)
     except (ImportError, RuntimeError, OSError) as error:

@@ -21,7 +21,7 @@ from mmnist.data.store import Store
 NO_DIGIT = -1
 
 #: Side in pixels of the square that each digit has for itself, at least.
-_SQUARE = 40
+SQUARE = 40
 
 #: Share of the patches of one square that are to have another digit at their border; about a third
 #: of them get it, those for which a place outside is drawn that is apart from the digit inside.
@@ -103,7 +103,7 @@ def draw_patches(
         rng.integers(0, textures.images.shape[1] - canvas + 1, (n, 2)),
         canvas,
     )
-    squares = max(1, side // _SQUARE)
+    squares = max(1, side // SQUARE)
     edges = frame + np.arange(squares + 1) * side // squares
     digits = np.full((n, squares**2), NO_DIGIT)
     angles = np.zeros((n, squares**2), dtype=np.float32)

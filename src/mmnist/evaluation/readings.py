@@ -39,7 +39,8 @@ def find_digits(
     Returns:
         A row a digit: Id (number of the image in the batch), digit, x and y of its middle in pixels
         from the top left pixel, and the probability of this digit at that location or place; where
-        angles are told apart, the angle too: by how many degrees it is turned clockwise.
+        angles are told apart, the angle too: by how many degrees it is turned clockwise, as this
+        location and its neighbours say.
     """
     joint = scores.double().log_softmax(dim=1)
     p = over_ranges(joint, angles)
@@ -54,10 +55,11 @@ def find_digits(
         image, row, column = _peaks(some, int(_APART / stride))
         each = p[image, 1:, row, column].exp()
     probability, digit = each.max(dim=1)
-    y, x = _middles(some.sigmoid(), image, row, column, stride)
+    y, x = _middles(some.sigmoid()[image], row, column, stride)
     columns = dict(zip(COLUMNS, (image, digit, x, y, probability), strict=True))
     if angles > 1:
-        each = joint[:, 1:].unflatten(1, (-1, angles))[image, digit, :, row, column]
+        odds = (joint[:, 1:] - joint[:, :1]).unflatten(1, (-1, angles))
+        each = _around(odds[image, digit], row, column).logsumexp(dim=0)
         middles = torch.from_numpy(middles_of_ranges(angles))
         columns["angle"] = each.softmax(dim=1) @ middles.to(each)
     found = pd.DataFrame({name: column.cpu() for name, column in columns.items()})
@@ -74,16 +76,19 @@ def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
     return image, row, column
 
 
-def _middles(
-    some: Tensor, image: Tensor, row: Tensor, column: Tensor, stride: float
-) -> tuple[Tensor, Tensor]:
+def _around(values: Tensor, row: Tensor, column: Tensor, outside: float = -torch.inf) -> Tensor:
+    """`values` [n, C, H, W] at row, column [n] of each and the eight neighbours, [9, n, C]."""
+    padded = F.pad(values, (1, 1, 1, 1), value=outside)
+    n = torch.arange(len(values), device=values.device)
+    steps = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2)]
+    return torch.stack([padded[n, :, row + dy, column + dx] for dy, dx in steps])
+
+
+def _middles(some: Tensor, row: Tensor, column: Tensor, stride: float) -> tuple[Tensor, Tensor]:
     """y and x in pixels of digits at these locations: the mean of their neighbourhood, weighted
-    with the probability of a digit there.
+    with the probability `some` [n, 1, H, W] of a digit there.
     """
-    padded = F.pad(some[:, 0], (1, 1, 1, 1))
-    weights = torch.stack(
-        [padded[image, row + 1 + dy, column + 1 + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    ).view(3, 3, -1)
+    weights = _around(some, row, column, outside=0.0).view(3, 3, -1)
     total = weights.sum(dim=(0, 1))
     offset = torch.arange(-1, 2, device=some.device)
     dy = (weights.sum(dim=1) * offset[:, None]).sum(0) / total

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmnist.models.places import single_place
+from mmnist.models.places import at_least_float32, single_place
 
 
 def over_ranges(scores: Tensor, ranges: int) -> Tensor:
@@ -56,8 +56,3 @@ def angle_loss(log_p: Tensor, labels: Tensor, ranges: Tensor) -> Tensor:
     each = F.nll_loss(of_digit, ranges, reduction="none")
     there = labels >= 0
     return (each * there).sum() / there.sum().clamp(min=1)
-
-
-def at_least_float32(scores: Tensor) -> Tensor:
-    """The same numbers, in float32 if they have fewer bits."""
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

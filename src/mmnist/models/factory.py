@@ -10,7 +10,7 @@ from mmnist.config.model import ModelSettings
 from mmnist.models.digit_reader import digit_reader
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 from mmnist.models.simple_cnn import SimpleCNN, simple_cnn_reader
-from mmnist.models.torchvision_import import torchvision
+from mmnist.torchvision_import import torchvision
 
 NUM_CLASSES = 10
 

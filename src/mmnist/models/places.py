@@ -67,3 +67,8 @@ def three_places(scores: Tensor) -> Places:
         free &= ~here
     digits = torch.stack(places, dim=2).transpose(0, 1)
     return Places(F.pad(digits, (0, 0, 0, 0, 1, 0), value=_NEVER), torch.stack(middles, dim=1))
+
+
+def at_least_float32(scores: Tensor) -> Tensor:
+    """The same numbers, in float32 if they have fewer bits."""
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmnist.config.model import ModelSettings
 from mmnist.errors import InputError, RunError
 from mmnist.models.factory import FAMILIES, torchvision_name
-from mmnist.models.torchvision_import import torchvision
+from mmnist.torchvision_import import torchvision
 
 #: Prefixes that torch.compile and DataParallel put before every name.
 _WRAPPERS = ("_orig_mod.", "module.")
@@ -80,6 +80,11 @@ def copy_weights(
         raise InputError(
             f"{source} holds weights of another architecture than {_title(settings)} "
             f"({len(same)} of {len(own)} tensors fit): {_differences(wrong, unknown, tensors, own)}"
+        )
+    if settings.angles > 1 and any(name.startswith(last) for name in other_shape + missing):
+        raise InputError(
+            f"{source} does not tell {settings.angles} ranges of angles apart, which images do not "
+            "teach: set model.angles to what it was trained with, or to 1"
         )
     model.load_state_dict({name: tensors[name] for name in same}, strict=False)
     return LoadedWeights(source, tuple(same), tuple(other_shape), tuple(missing))

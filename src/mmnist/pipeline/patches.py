@@ -17,7 +17,8 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 
 class PatchBatches:
     """One pass over patches: batches of (images, labels, which digits are there, how far the digit
-    is turned) on the device; the last part only for networks that tell angles apart.
+    is turned) on the device; the third part only for networks that read locations, the last only
+    for those that tell angles apart.
 
     The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
     what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where

@@ -104,7 +104,9 @@ def count_macs(model: nn.Module, channels: int, size: int) -> int:
 
 def _from_scratch(experiment: Experiment) -> Experiment:
     model = experiment.model.model_copy(update={"pretrained": "none"})
-    train = experiment.train.model_copy(update={"unfreezing": UnfreezingSettings()})
+    # Epochs of images, of which there may be none, are what is measured.
+    update = {"unfreezing": UnfreezingSettings(), "epochs": max(1, experiment.train.epochs)}
+    train = experiment.train.model_copy(update=update)
     return experiment.model_copy(update={"model": model, "train": train})
 
 
