@@ -1,10 +1,10 @@
 """Which network, and where its first weights come from."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from mmnist.config.section import Section
+from mmnist.config.section import Section, at
 
 #: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
 SIZES: dict[str, tuple[int | float, ...]] = {
@@ -95,6 +95,15 @@ class ModelSettings(Section):
         if value > 1 and architecture not in ("digit_reader", None):
             raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
         return value
+
+    @model_validator(mode="after")
+    def _angles_are_taught(self) -> Self:
+        if self.angles > 1 and self.pretrained == "none":
+            raise at(
+                ["angles"],
+                "are known of single digits only: set model.pretrained to mnist, or leave it 1",
+            )
+        return self
 
     @property
     def reads_maximum(self) -> bool:

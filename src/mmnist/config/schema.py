@@ -131,25 +131,15 @@ class Experiment(Section):
             )
         return pretraining
 
-    @field_validator("model")
-    @classmethod
-    def _angles_are_taught(cls, model: ModelSettings) -> ModelSettings:
-        if model.angles > 1 and model.pretrained == "none":
-            raise at(
-                ["angles"],
-                "are known of single digits only: set model.pretrained to mnist, or leave it 1",
-            )
-        return model
-
     @field_validator("pretraining")
     @classmethod
     def _angle_weight_has_an_effect(
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:
         model = info.data.get("model")
-        default = PretrainingSettings.model_fields["angle_weight"].default
         if model is None:
             return pretraining
+        default = PretrainingSettings.model_fields["angle_weight"].default
         if model.angles == 1 and pretraining.angle_weight != default:
             raise at(["angle_weight"], "has no effect: model.angles is 1, so none are told apart")
         if model.angles > 1 and model.pretrained == "mnist" and not pretraining.angle_weight:
@@ -157,17 +147,6 @@ class Experiment(Section):
                 ["angle_weight"],
                 f"0 teaches no angles, but model.angles is {model.angles}: raise it, or leave out "
                 "model.angles",
-            )
-        return pretraining
-
-    @field_validator("pretraining")
-    @classmethod
-    def _candidates_have_an_effect(cls, pretraining: PretrainingSettings) -> PretrainingSettings:
-        if pretraining.candidates > 1 and pretraining.epochs == 1:
-            raise at(
-                ["candidates"],
-                "has no effect in a single epoch: the first quarter of the epochs learns from all "
-                "patches; leave it 1, or set pretraining.epochs to 2 or more",
             )
         return pretraining
 

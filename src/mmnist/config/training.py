@@ -114,6 +114,16 @@ class PretrainingSettings(Section):
     ] = ScheduleSettings(name="one_cycle")
     """How the learning rate changes over these epochs; a mapping, or just its name."""
 
+    @field_validator("candidates")
+    @classmethod
+    def _candidates_have_an_effect(cls, candidates: int, info: ValidationInfo) -> int:
+        if candidates > 1 and info.data.get("epochs") == 1:
+            raise ValueError(
+                "has no effect in a single epoch: the first quarter of the epochs learns from all "
+                "patches; leave it 1, or set pretraining.epochs to 2 or more"
+            )
+        return candidates
+
     def side_at(self, resize: int) -> int:
         """Side in pixels of what the network sees of a patch: resized as much as whole images,
         which have 128 before."""
