@@ -2,9 +2,8 @@
 
     python scripts/readings.py RUN DIGITS readings.png
 
-RUN is a run that reads locations, trained on a generated data set with natural labels; DIGITS is
-the source that the data set was made from (as of `mmnist data make --digits`). Reads 1,000 test
-images.
+RUN is a run that reads locations, trained on a generated data set; DIGITS is the source that the
+data set was made from (as of `mmnist data make --digits`). Reads 1,000 test images.
 """
 
 import sys
@@ -65,14 +64,17 @@ def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
     pools = load_digits(digits)
     pool = GlyphPool.of(pools.test_images, pools.test_labels)
     black = np.zeros((len(texture_variants()), TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
-    textures, seed = Textures(black, texture_weights()), store.manifest.source["seed"]
+    textures, source = Textures(black, texture_weights()), store.manifest.source
+    seed, labels = source["seed"], source["labels"]
+    if source["generator_version"] == 1 and labels == "natural":
+        labels = "uniform"  # as they were
     layouts = [
-        chunk_layout(textures, pool, seed=seed, part="test", index=index, mode="natural")
+        chunk_layout(textures, pool, seed=seed, part="test", index=index, mode=labels)
         for index in range(CHUNKS)
     ]
     truth = np.concatenate([each.digits for each in layouts])
     if not np.array_equal(truth, store.digits("test")[: CHUNKS * CHUNK_SIZE]):
-        sys.exit(f"{store.path} was not made from the digits of {digits} with natural labels")
+        sys.exit(f"{store.path} was not made from the digits of {digits}")
     return truth, np.concatenate([each.cells for each in layouts]) + (CELL_SIDE - 1) / 2
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmnist.cli import run
+from mmnist.data.generate import GENERATOR_VERSION
 from mmnist.data.store import StoreWriter, open_store
 
 COUNTS = (42, 421, 1029, 1991, 3171, 4223, 6184, 8866, 10621, 13452)
@@ -60,6 +61,7 @@ def test_make_then_info(digits: str, capsys: pytest.CaptureFixture[str]) -> None
     text = output(capsys)
     assert "data set: data/modified-mnist\n" in text
     assert "source: generated, seed 3, labels balanced\n" in text
+    assert f"generator: version {GENERATOR_VERSION}\n" in text
     assert "digits: idx\n" in text
     assert "images: 40 train, 6 test\n" in text
     assert f"fingerprint: {store.fingerprint}\n" in text

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
@@ -187,9 +188,26 @@ def test_every_image_of_the_pool_can_be_drawn(pool):
     assert len(np.unique(drawn)) > 0.99 * len(pool.images)
 
 
-def test_natural_labels_are_the_largest_of_three_uniform_digits():
-    n = 200_000
+def test_natural_labels_are_distributed_as_the_competitions():
+    """By the label counts of its 50,000 training images, which are known."""
+    competition = np.array([42, 421, 1029, 1991, 3171, 4223, 6184, 8866, 10621, 13452])
+    n = 500_000
     digits = draw_digits(np.random.default_rng(0), n, "natural")
+    found = np.bincount(digits.max(axis=1), minlength=10)
+    assert chi2_contingency([competition, found]).pvalue > 0.01
+    uniform = draw_digits(np.random.default_rng(0), n, "uniform")
+    found = np.bincount(uniform.max(axis=1), minlength=10)
+    assert chi2_contingency([competition, found]).pvalue < 1e-9
+    # Each position has the same distribution, and the positions are independent.
+    places = [np.bincount(digits[:, k], minlength=10) for k in range(3)]
+    assert chi2_contingency(places).pvalue > 0.01
+    pairs = np.bincount(10 * digits[:, 0].astype(int) + digits[:, 1], minlength=100)
+    assert chi2_contingency(pairs.reshape(10, 10)).pvalue > 0.01
+
+
+def test_uniform_labels_are_the_largest_of_three_uniform_digits():
+    n = 200_000
+    digits = draw_digits(np.random.default_rng(0), n, "uniform")
     k = np.arange(10)
     expected = ((k + 1) ** 3 - k**3) / 1000
     found = np.bincount(digits.max(axis=1), minlength=10) / n

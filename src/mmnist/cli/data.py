@@ -39,6 +39,7 @@ class Labels(StrEnum):
     """How generated labels are distributed."""
 
     NATURAL = "natural"
+    UNIFORM = "uniform"
     BALANCED = "balanced"
 
 
@@ -60,8 +61,9 @@ def make(
     labels: Annotated[
         Labels,
         typer.Option(
-            help="natural: the largest of three uniform digits, as in the competition; balanced: "
-            "every label as often."
+            help="natural: the largest of three digits that are as frequent as in MNIST, as in the "
+            "competition; uniform: of three that are equally frequent; balanced: every label as "
+            "often."
         ),
     ] = Labels.NATURAL,
     workers: Annotated[
@@ -222,6 +224,7 @@ def _source_lines(store: "Store") -> dict[str, object]:
         return {"source": "the competition's files"}
     return {
         "source": f"generated, seed {source.get('seed')}, labels {source.get('labels')}",
+        "generator": f"version {source.get('generator_version')}",
         "digits": source.get("digits"),
     }
 

@@ -28,7 +28,7 @@ from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
 from mmnist.processes import end_with_parent, interrupts_held_back
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same seed would no longer give the same bytes."""
 
 T = TypeVar("T")
