@@ -49,6 +49,18 @@ def test_a_saved_study_gives_the_same_wherever_it_lies(study_file, tmp_path):
     assert again.study.experiments["resize"].claims == loaded.study.experiments["resize"].claims
 
 
+@pytest.mark.parametrize("name", ["1e-3", "08", "0x10", "on", "1_000", "2024-01-01"])
+def test_names_that_yaml_could_misread_are_saved_as_text(study_file, tmp_path, name):
+    path = study_file(("large:", f"'{name}':"), ("better: large", f"better: '{name}'"),
+                      ("published: numbers\n", ""))  # fmt: skip
+    loaded = load_study(path)
+    save_study(loaded, tmp_path / "elsewhere")
+    again = load_study(tmp_path / "elsewhere" / "experiments.yaml")
+    assert again.configs == loaded.configs
+    assert ("resize", name) in again.configs
+    assert again.study.experiments["resize"].claims == loaded.study.experiments["resize"].claims
+
+
 def test_a_study_is_told_from_a_configuration(study_file):
     path = study_file()
     assert is_study(path)
@@ -132,11 +144,12 @@ def test_costs_of_training_images_are_not_claimed_of_a_network_that_sees_none(st
         load_study(path)
 
 
-@pytest.mark.parametrize("name", ["study", "report"])
-def test_a_configuration_must_not_take_a_folder_of_the_study(study_file, name):
-    path = study_file(("small: small.yaml", f"small: {name}.yaml"))
-    (path.parent / f"{name}.yaml").write_text("extends: small.yaml\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=f"is named {name}, as a folder of the study itself"):
+@pytest.mark.parametrize("name", ["study", "report", "experiments", "config"])
+def test_a_configuration_must_not_take_a_name_of_the_study(study_file, name):
+    path = study_file(("small: small.yaml", "small: other.yaml"))
+    text = f"extends: small.yaml\nname: {name}\n"
+    (path.parent / "other.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"is named {name}, as files of the study itself"):
         load_study(path)
 
 

@@ -79,8 +79,15 @@ def configuration_files(paths: Sequence[Path]) -> list[Path]:
 
 def dump_experiment(experiment: Experiment) -> str:
     """The experiment as YAML text with all keys, which `load_experiment` reads as the same."""
-    values = experiment.model_dump()
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return dump_yaml(experiment.model_dump())
+
+
+def dump_yaml(values: dict[str, Any], width: int = 1_000_000) -> str:
+    """Values as YAML text which `parse_yaml` reads as the same; lines fold at `width` characters.
+
+    Text that any version of YAML would read as something else (`1e-3`, `08`, `on`) is quoted.
+    """
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
 
 
 def dump_with_origins(loaded: LoadedExperiment) -> str:

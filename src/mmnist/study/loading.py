@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.layers import read_document
-from mmnist.config.loading import dump_experiment, load_experiment
+from mmnist.config.loading import dump_experiment, dump_yaml, load_experiment
 from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from mmnist.study.published import Published
 
 
-#: What a study's folder holds beside the runs; no configuration can have such a name.
-_OWN_FOLDERS = ("study", "report")
+#: What a study's folder holds beside the runs, and what `study/` in it holds beside the
+#: configurations (or, with `config.yaml`, would make look like a run): names of no configuration.
+_OWN_NAMES = ("study", "report", "experiments", "config")
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def save_study(loaded: LoadedStudy, folder: Path) -> None:
     if loaded.study.published is not None:
         values["published"] = "published"
         loaded.published.write(folder / "published")
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-    write_text(folder / "experiments.yaml", text)
+    write_text(folder / "experiments.yaml", dump_yaml(values, width=100))
 
 
 def _changed(loaded: LoadedStudy, folder: Path) -> list[str]:
@@ -129,10 +128,8 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
         except ConfigError as error:
             problems += error.problems
             continue
-        if config.name in _OWN_FOLDERS:
-            cause = (
-                f"{file} is named {config.name}, as a folder of the study itself: set `name` in it"
-            )
+        if config.name in _OWN_NAMES:
+            cause = f"{file} is named {config.name}, as files of the study itself: set `name` in it"
             problems.append(Problem(origin, key, cause))
         config, clash = _shared(config, configs.values())
         if clash:
