@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
     from mmnist.study.plan import PlannedRun
+    from mmnist.study.results import StudyResult
 
 PAPER = Path("configs/paper/experiments.yaml")
 
@@ -120,11 +121,11 @@ def reproduce(
         outcome = run_all(loaded, planned, deadline=deadline, say=say)
     except OutOfTime:
         if any(each.run.exists and Run(each.run.path).finished for each in planned):
-            write_page(folder)
+            _write_page_beside(folder, forgiving=True)
         raise
-    write_page(folder)
     if outcome.elsewhere:
         say(f"left to other processes: {', '.join(outcome.elsewhere)}")
+    _write_page_beside(folder, forgiving=bool(outcome.failed))
     if outcome.failed:
         reasons = "\n".join(f"  {title}: {reason}" for title, reason in outcome.failed.items())
         count = f"{len(outcome.failed)} of {len(planned)}"
@@ -133,14 +134,44 @@ def reproduce(
 
 def write_page(folder: Path, output: Path | None = None) -> None:
     """Write the page of the study in `folder`, and show where it is."""
-    from mmnist.report.study.page import write_study_page
+    _write(_results(folder), output or folder / "report")
+
+
+def _write_page_beside(folder: Path, *, forgiving: bool) -> None:
+    """Write the page after runs, or say why there is nothing to write.
+
+    With `forgiving`, what keeps it from being written is said, not raised: how the runs ended
+    matters more.
+    """
+    from mmnist.errors import MmnistError
+    from mmnist.report.study.content import why_empty
+    from mmnist.terminal import messages
+
+    try:
+        result = _results(folder)
+        if not (reason := why_empty(result)):
+            _write(result, folder / "report")
+    except MmnistError as error:
+        if not forgiving:
+            raise
+        reason = f"the page could not be written: {error}"
+    if reason:
+        messages.print(reason, markup=False, soft_wrap=True)
+
+
+def _results(folder: Path) -> "StudyResult":
     from mmnist.study.loading import load_study
     from mmnist.study.plan import STUDY_FILES
     from mmnist.study.results import read_results
+
+    return read_results(load_study(folder / STUDY_FILES / "experiments.yaml"), folder)
+
+
+def _write(result: "StudyResult", output: Path) -> None:
+    from mmnist.report.study.page import write_study_page
     from mmnist.terminal import messages
 
-    loaded = load_study(folder / STUDY_FILES / "experiments.yaml")
-    page, *rest = write_study_page(read_results(loaded, folder), output or folder / "report")
+    page, *rest = write_study_page(result, output)
     messages.print(f"wrote {page} and {len(rest)} files beside it", markup=False, soft_wrap=True)
 
 

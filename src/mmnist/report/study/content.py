@@ -64,20 +64,24 @@ def build_content(result: StudyResult) -> StudyContent:
     Raises:
         InputError: no run is finished, and there are no published numbers to judge either.
     """
-    if not result.runs and not result.loaded.published.counts:
-        names = {config.name for config in result.loaded.configs.values()}
-        if any(run.finished for name in names for run in runs_in(result.folder / name)):
-            raise InputError(
-                f"the runs of {result.loaded.study.name} in {result.folder} are finished, but "
-                "judged on test images, and those of this data set have no labels: there is "
-                "nothing to report beside each run's submission.csv"
-            )
-        raise InputError(
-            f"no run of {result.loaded.study.name} in {result.folder} is finished yet, so there is "
-            f"nothing to report; train them with: {_command(result)}"
-        )
+    if reason := why_empty(result):
+        hint = "" if _trained(result) else f"; train them with: {_command(result)}"
+        raise InputError(reason + hint)
     judgements = {comparison.name: judge(comparison) for comparison in result.comparisons}
     return StudyContent(result, judgements, tuple(_caveats(result)))
+
+
+def why_empty(result: StudyResult) -> str:
+    """Why there is nothing to report; empty if there is something."""
+    if result.runs or result.loaded.published.counts:
+        return ""
+    study = f"{result.loaded.study.name} in {result.folder}"
+    if _trained(result):
+        return (
+            f"the runs of {study} are finished, but judged on test images, and those of this data "
+            "set have no labels: there is nothing to report beside each run's submission.csv"
+        )
+    return f"no run of {study} is finished yet, so there is nothing to report"
 
 
 def seeds_of(variant: VariantResult) -> list[int]:
@@ -97,6 +101,12 @@ def interval_of(variant: VariantResult) -> tuple[float, float] | None:
 def judged_part(comparison: ComparisonResult) -> str:
     """`validation` or `test`."""
     return comparison.comparison.judged_on
+
+
+def _trained(result: StudyResult) -> bool:
+    """Whether any run is finished, judged or not."""
+    names = {config.name for config in result.loaded.configs.values()}
+    return any(run.finished for name in names for run in runs_in(result.folder / name))
 
 
 def _command(result: StudyResult) -> str:

@@ -1,0 +1,94 @@
+"""How `mmnist reproduce` ends when runs fail, are held elsewhere, or time runs out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmnist.cli import run
+from mmnist.data.store import open_store
+from mmnist.errors import OutOfTime
+from mmnist.runs import FINISHED
+from mmnist.training import reproduce
+from mmnist.training.reproduce import Outcome
+
+STUDY = """\
+name: one
+title: One run
+experiments:
+  rate:
+    question: Does it learn?
+    judged_on: {judged_on}
+    variants: {{only: only.yaml}}
+"""
+CONFIG = """\
+data: {{path: {store}}}
+model: {{architecture: shufflenet_v2, size: 0.5}}
+resize: 32
+compute: {{device: cpu, precision: fp32}}
+"""
+
+
+@pytest.fixture
+def ends(tmp_path, easy_store, monkeypatch, capfd) -> Callable[..., tuple[int, str]]:
+    """Run the study with a training that does what it is told; gives exit code and messages."""
+
+    def ends(train, judged_on="validation") -> tuple[int, str]:
+        (tmp_path / "one.yaml").write_text(STUDY.format(judged_on=judged_on), encoding="utf-8")
+        (tmp_path / "only.yaml").write_text(CONFIG.format(store=easy_store), encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(reproduce, "measure_missing", lambda *_, **__: {})
+        monkeypatch.setattr(reproduce, "run_all", lambda loaded, planned, **_: train(planned))
+        code = run(["reproduce", "--file", "one.yaml"])
+        return code, "".join(capfd.readouterr())
+
+    return ends
+
+
+def finish(planned) -> None:
+    """Leave a finished run that has no predictions."""
+    for each in planned:
+        fingerprint = open_store(each.config.data.path).fingerprint
+        each.run.write_config(each.config)
+        each.run.write_environment({"data": {"fingerprint": fingerprint}})
+        each.run.write_summary({"status": FINISHED, "best_epoch": 0})
+
+
+def test_runs_that_failed_are_listed_though_there_is_no_page(ends):
+    code, said = ends(lambda planned: Outcome(failed={"only/seed-0": "loss became NaN"}))
+    assert code == 1
+    assert "1 of 1 runs could not be made:\n  only/seed-0: loss became NaN" in said
+    assert "nothing to report" in said
+    assert not Path("runs/one/report").exists()
+
+
+def test_runs_that_others_hold_are_no_failure(ends):
+    code, said = ends(lambda planned: Outcome(elsewhere=["only/seed-0"]))
+    assert code == 0, said
+    assert "left to other processes: only/seed-0" in said
+
+
+def test_test_images_without_labels_leave_the_exit_code_as_it_is(ends):
+    def out_of_time(planned) -> None:
+        finish(planned)
+        raise OutOfTime("everything is saved; the same command goes on from here")
+
+    code, said = ends(out_of_time, judged_on="test")
+    assert code == 3, said
+    assert "the same command goes on from here" in said
+    code, said = ends(lambda planned: Outcome(), judged_on="test")
+    assert code == 0, said
+    assert "nothing to report beside each run's submission.csv" in said
+
+
+def test_a_page_that_cannot_be_written_does_not_hide_what_failed(ends):
+    def fail(planned) -> Outcome:
+        finish(planned)
+        return Outcome(failed={"only/seed-1": "loss became NaN"})
+
+    code, said = ends(fail)
+    assert code == 1
+    assert "the page could not be written: " in said
+    assert "valid_predictions.npz is missing" in said
+    assert "only/seed-1: loss became NaN" in said
+    assert ends(lambda planned: Outcome())[0] == 2
