@@ -1,6 +1,7 @@
 """Each callback against what it stands for, on networks small enough to follow."""
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
+from mmnist.config.model import SIZES, ModelSettings
 from mmnist.config.schema import ComputeSettings
 from mmnist.config.training import UnfreezingSettings
 from mmnist.models.factory import build_model, layer_groups
@@ -121,8 +123,6 @@ def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
         order = 200
 
     settings = UnfreezingSettings(mode=mode, epochs=2)
-    from mmnist.config.model import ModelSettings
-
     model = build_model(ModelSettings(architecture="shufflenet_v2", size=0.5))
     fit(
         model,
@@ -137,8 +137,6 @@ def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
 
 
 def test_a_frozen_body_does_not_move():
-    from mmnist.config.model import ModelSettings
-
     model = build_model(ModelSettings(architecture="shufflenet_v2", size=0.5))
     before = copy.deepcopy(model.state_dict())
     source = ImageSource(np.repeat(IMAGES, 4, 1).repeat(4, 2), torch.device("cpu"))
@@ -200,3 +198,32 @@ def test_dropout_follows_from_seed_epoch_and_step():
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     assert len({tuple(mask.tolist()) for mask in first}) == 6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"architecture": name, "size": min(of, default=None)} for name, of in SIZES.items()),
+        {"architecture": "digit_reader", "size": 0.5, "orientations": 8},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_the_average_of_weights_that_stay_is_the_weights(settings):
+    """Of all that a network holds, and however many steps it was averaged over."""
+    model = build_model(ModelSettings(**settings))
+    for name, buffer in model.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            buffer.fill_(1001)
+    average = AverageWeights(0.9)
+    average.learn = SimpleNamespace(model=model)
+    average.after_create()
+    for steps in (1, 12, 30):
+        average.average.n_averaged.fill_(steps)
+        average.after_step()
+    averaged = average.average.module
+    for one, other in (
+        (model.named_parameters(), averaged.parameters()),
+        (model.named_buffers(), averaged.buffers()),
+    ):
+        for (name, tensor), mean in zip(one, other, strict=True):
+            assert torch.equal(tensor, mean), name

@@ -136,7 +136,8 @@ class AverageWeights(Callback):
     """Keeps an exponential moving average of the weights and validates it in place of them.
 
     In the first steps the decay is smaller, (1 + n) / (10 + n) after n steps, so that the random
-    initial weights are soon forgotten. Buffers (of batch normalisation) are averaged too.
+    initial weights are soon forgotten. Buffers (of batch normalisation) are averaged too; those of
+    integers (counters, indices), of which there is no average, are copied.
     """
 
     order = 60
@@ -165,6 +166,11 @@ class AverageWeights(Callback):
         self.learn.model, self.trained = self.trained, None
 
     def _update(self, averages: list[Tensor], values: list[Tensor], _: Tensor) -> None:
+        """Move tensors of one dtype and device."""
+        if not averages[0].is_floating_point():
+            for average, value in zip(averages, values, strict=True):
+                average.copy_(value)
+            return
         steps = int(self.average.n_averaged)  # kept on the CPU; the argument is not
         decay = min(self.decay, (1 + steps) / (10 + steps))
         get_ema_multi_avg_fn(decay)(averages, values, steps)
