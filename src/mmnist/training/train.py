@@ -35,12 +35,13 @@ def train(
     """Train one experiment into `<root>/<name>/seed-<seed>` and return the finished run.
 
     With `resume`, an interrupted run goes on where it stopped, a finished one is left as it is,
-    and one that does not exist is begun. Once `time.monotonic()` reaches `deadline`, the step that
-    is being computed is the last.
+    one that does not exist is begun, and one that has lost its checkpoint is begun again. Once
+    `time.monotonic()` reaches `deadline`, the step that is being computed is the last.
 
     Raises:
-        InputError: the run exists already (unless `resume` or `overwrite`), is of another
-            experiment or data set, or the experiment cannot be run on this machine or data.
+        InputError: the run exists already (unless `resume` or `overwrite`), has lost its
+            configuration (unless `overwrite`), is of another experiment or data set, or the
+            experiment cannot be run on this machine or data.
         RunError: the training failed, e.g. its loss became NaN.
         Interrupted: the user stopped the run; it is saved.
         OutOfTime: the deadline came before the end; the run is saved.
@@ -51,6 +52,7 @@ def train(
     hardware = choose_hardware(experiment.compute)
     reset_peak_memory(hardware)
     resumed = resume and run.checkpoint_file.is_file()
+    begun_again = resume and run.exists and not resumed
     ready = set_up(experiment, hardware, resume_from=run if resumed else None)
     learner, state = ready.learner, ready.state
     # Only now, when the experiment is known to be possible, is anything written or replaced.
@@ -60,6 +62,8 @@ def train(
         Reporter(run.log_file, work=ready.work) as reporter,
         stop_on_signal(deadline) as stop,
     ):
+        if begun_again:
+            reporter.line(f"{run.path} had no {run.checkpoint_file.name}: the run begins again")
         for note in ready.notes:
             reporter.line(note)
         recorder = Recorder(run, state, reporter, stop, experiment)
@@ -73,10 +77,13 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
     """Whether the run is finished and to be left as it is.
 
     Raises:
-        InputError: the folder holds a run that is neither to be gone on with nor to be replaced, or
-            one of another experiment.
+        InputError: the folder holds a run that is neither to be gone on with nor to be replaced,
+            one of another experiment, or files of which nothing tells whose run they are.
     """
-    if not run.exists or overwrite:
+    if overwrite:
+        return False
+    if not run.exists:
+        _refuse_unknown_files(run)
         return False
     if not resume:
         state = "finished" if run.finished else "unfinished"
@@ -86,6 +93,23 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
         )
     _check_same_experiment(run, experiment)
     return run.finished
+
+
+def _refuse_unknown_files(run: Run) -> None:
+    """Keep a run that has lost its configuration, or whatever else is there, from being deleted."""
+    if run.path.is_file():
+        raise InputError(f"{run.path} is a file; move it away, or replace it with --force")
+    if not run.path.is_dir():
+        return
+    # A process that is killed when it has just begun may leave environment.json alone.
+    names = {path.name for path in run.path.iterdir()} - {"environment.json"}
+    lost = sorted(name for name in names if not name.startswith("."))
+    if lost:
+        raise InputError(
+            f"{run.path} has no {run.config_file.name}, so nothing tells whose run it is, but "
+            f"holds {', '.join(lost)}: bring the file back, move the folder away, or replace it "
+            "with --force"
+        )
 
 
 def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) -> None:
