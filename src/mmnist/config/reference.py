@@ -11,7 +11,8 @@ INTRODUCTION = """\
 <!-- Made by `mmnist config schema --format markdown --output docs/configuration.md`. -->
 
 An experiment is one YAML file. Only `model` has to be given; what is left out has the default of
-the tables below, which are the paper's settings where the paper states one.
+the tables below, which are the paper's settings where the paper states one (but for
+`data.split.method`: its split is `ordered`, as [configs/base.yaml](../configs/base.yaml) says).
 
 ```yaml
 # my.yaml
@@ -72,7 +73,7 @@ begins with the path of the schema: `# yaml-language-server: $schema=schema.json
 
 _TRANSFORMS = """\
 
-Each transform is a mapping:
+Lengths are in half images: 1 is from the centre to the border. Each transform is a mapping:
 
 | key | allowed | default | explanation |
 |---|---|---|---|
