@@ -29,13 +29,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _give_usual_mode(path: Path) -> None:
-    """Readable as any new file is; safetensors, for one, writes for the user alone."""
+    """Readable as any new file is, whatever the writer of the file made of it."""
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write `content`, whole or not at all; raises RunError as `replacing` does.
+
+    For libraries that write files themselves and raise errors of their own on a full disk.
+    """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all; raises RunError as `replacing` does."""
+    write_bytes(path, text.encode())

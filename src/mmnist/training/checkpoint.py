@@ -4,6 +4,7 @@ Random streams are not in it: they follow from seed, epoch and step (see
 `mmnist.pipeline.randomness`); nor are schedules, which follow from epoch and step.
 """
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from fastai.learner import Learner
 
 from mmnist.errors import InputError
-from mmnist.files import replacing
+from mmnist.files import write_bytes
 from mmnist.training.callbacks import AverageWeights, Precision
 from mmnist.training.state import RunState
 
@@ -37,8 +38,9 @@ def save_checkpoint(path: Path, learner: Learner, state: RunState) -> None:
         "scaler": _precision(learner).gradient_scaler.state_dict(),
         "average": None if average is None else average.average.state_dict(),
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, learner: Learner) -> RunState:

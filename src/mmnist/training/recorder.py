@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+import safetensors.torch
 import torch
 from fastai.callback.core import Callback, CancelFitException
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import RunError
 from mmnist.evaluation.metrics import Metrics, compute_metrics
-from mmnist.files import replacing
+from mmnist.files import write_bytes
 from mmnist.runs import Run
 from mmnist.training.checkpoint import save_checkpoint
 from mmnist.training.objective import count_hits
@@ -103,8 +103,8 @@ class Recorder(Callback):
             self.state.best_valid = {**metrics.to_dict(), "loss": loss}
             self.run_folder.write_predictions("valid", valid.index, labels, probabilities)
             weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
-            with replacing(self.run_folder.model_file) as temporary:
-                save_file(weights, temporary, metadata={"format": "pt"})
+            content = safetensors.torch.save(weights, metadata={"format": "pt"})
+            write_bytes(self.run_folder.model_file, content)
         self.run_folder.write_metrics(self.state.rows)
         self.reporter.epoch_done(self.state.rows[-1], is_best)
         self.state.start_epoch(self.epoch + 1)
