@@ -1,5 +1,7 @@
 """Files appear whole or not at all."""
 
+from pathlib import Path
+
 import pytest
 
 from mmnist.errors import RunError
@@ -30,6 +32,15 @@ def test_a_file_in_the_way_is_a_clear_failure(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match=r"cannot write .*a\.txt"):
         write_text(tmp_path / "file" / "a.txt", "text")
+
+
+@pytest.mark.parametrize("name", ["", ".", "folder"])
+def test_a_folder_in_place_of_the_file_is_a_clear_failure(tmp_path, monkeypatch, name):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"cannot write .*: it is a folder"):
+        write_text(Path(name), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_files_are_as_readable_as_any_new_file(tmp_path):

@@ -13,8 +13,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, renamed to it if the block ends without an exception.
 
     Raises:
-        RunError: the file cannot be written (no space, no permission).
+        RunError: the file cannot be written (no space, no permission, a folder of that name).
     """
+    if path.is_dir():
+        raise RunError(f"cannot write {path}: it is a folder")
     temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

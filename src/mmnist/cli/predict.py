@@ -75,9 +75,11 @@ def predict(
     if images is not None and output is None:
         raise InputError("--input needs --output, the file for the labels of those images")
     _check_readings(chosen, readings)
-    written = [path for path in (output, probabilities, readings) if path is not None]
-    if len({path.resolve() for path in written}) < len(written):
-        raise InputError("--output, --probabilities and --readings must be different files")
+    path = output or _default_output(chosen)
+    _check_files([each for each in (path, probabilities, readings) if each is not None])
+    for run in chosen:
+        if not run.finished:
+            _warn(f"{run.path} is not finished: its best epoch so far labels the images")
     array, store = _images(chosen, images)
 
     from mmnist.evaluation.predict import (
@@ -97,7 +99,6 @@ def predict(
             for view in shifted_views(array, shift)
         ]
     mean = average_probabilities(each)
-    path = output or _default_output(chosen)
     write_submission(path, mean.argmax(1))
     console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
     if probabilities is not None:
@@ -111,6 +112,31 @@ def predict(
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:
         _print_accuracy(store, mean.argmax(1))
+
+
+def _warn(text: str) -> None:
+    from mmnist.terminal import messages
+
+    messages.print("[yellow]warning[/yellow]: ", end="")
+    messages.print(text, markup=False, soft_wrap=True)
+
+
+def _check_files(paths: list[Path]) -> None:
+    """Refuse files that cannot be written, before anything is computed."""
+    from mmnist.errors import InputError
+
+    seen: set[Path] = set()
+    for path in paths:
+        if path.resolve() in seen:
+            raise InputError(
+                "--output, --probabilities and --readings must be different files; two are to be "
+                f"written to {path}"
+            )
+        seen.add(path.resolve())
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file, such as {path / 'labels.csv'}")
+        if above := next((each for each in path.parents if each.is_file()), None):
+            raise InputError(f"{path} cannot be written: {above} is a file, not a folder")
 
 
 def _check_readings(runs: "list[Run]", path: Path | None) -> None:
@@ -135,7 +161,6 @@ def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | 
     from mmnist.data.image_files import read_images
     from mmnist.data.store import open_store
     from mmnist.errors import InputError
-    from mmnist.terminal import messages
 
     if path is not None:
         return read_images(path), None
@@ -155,11 +180,7 @@ def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | 
     store = open_store(folder)
     for run in runs:
         if run.environment["data"]["fingerprint"] != store.fingerprint:
-            messages.print(
-                f"[yellow]warning[/yellow]: {run.path} was trained on other data than {folder} "
-                "holds now",
-                soft_wrap=True,
-            )
+            _warn(f"{run.path} was trained on other data than {folder} holds now")
     return store.images("test"), store
 
 

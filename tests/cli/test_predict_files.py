@@ -1,0 +1,54 @@
+"""What `mmnist predict` is to write is checked before anything is computed."""
+
+import json
+import shutil
+
+import pytest
+
+from mmnist.cli import run as mmnist
+from mmnist.evaluation import predict
+from mmnist.runs import TRAINING, Run
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path, monkeypatch) -> Run:
+    """A finished run `tiny` and a copy `other`, in the folder that is worked in."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("tiny", "other"):
+        shutil.copytree(tiny_run.path, tmp_path / "runs" / name / "seed-0")
+    return Run(tmp_path / "runs" / "tiny" / "seed-0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tiny", "other"], "several experiments are averaged: name the CSV with --output"),
+        (["tiny", "-o", "."], ". is a folder; name a file, such as labels.csv"),
+        (["tiny", "-o", "runs"], "runs is a folder; name a file, such as runs/labels.csv"),
+        (["tiny", "-o", "file/x.csv"], "file/x.csv cannot be written: file is a file"),
+        (["tiny", "--probabilities", "runs/tiny/seed-0/submission.csv"], "must be different files"),
+    ],
+)
+def test_files_that_cannot_be_written(run, monkeypatch, capfd, arguments, message):
+    def computed(*_, **__):
+        pytest.fail("was computed before the files were looked at")
+
+    monkeypatch.setattr(predict, "predict_probabilities", computed)
+    (run.path.parents[2] / "file").touch()
+    assert mmnist(["predict", *arguments]) == 2
+    assert message in capfd.readouterr().err
+
+
+def test_an_unfinished_run_is_warned_of_and_brackets_are_shown(run, tmp_path, capfd):
+    folder = tmp_path / "runs [old]" / "x" / "seed-0"
+    shutil.copytree(run.path, folder)
+    environment = json.loads((folder / "environment.json").read_text("utf-8"))
+    environment["data"]["fingerprint"] = "0" * 64
+    Run(folder).write_environment(environment)
+    Run(folder).write_summary({**Run(folder).summary, "status": TRAINING})
+    assert mmnist(["predict", "runs [old]/x", "-o", "x.csv"]) == 0
+    said = capfd.readouterr().err
+    assert "warning: runs [old]/x/seed-0 is not finished: its best epoch so far" in said
+    assert "warning: runs [old]/x/seed-0 was trained on other data" in said
+    assert mmnist(["predict", "tiny"]) == 0
+    assert "warning" not in capfd.readouterr().err
