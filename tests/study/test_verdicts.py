@@ -1,5 +1,6 @@
 """Verdicts on results whose answer is known."""
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from mmnist.config.schema import Experiment
+from mmnist.errors import InputError
 from mmnist.study.costs import Cost
 from mmnist.study.findings import Verdict
 from mmnist.study.published import Counts
@@ -283,6 +285,23 @@ def test_all_right_of_few_images_is_not_yet_above_a_high_threshold(count):
         right = np.ones((number, count), bool)
         (test,) = judged([claim], variant("a", right))[0].own.tests
         assert test.p >= binomtest(count, count, 0.977).pvalue > 0.05
+
+
+def test_the_estimate_of_several_seeds_is_that_of_their_mean():
+    right = np.arange(10) < np.array([[8], [9]])  # 8.5 of 10, which is no count
+    for side, sign in (("above", 1), ("below", -1)):
+        claim = {"kind": "accuracy", "variant": "a", "side": side, "threshold": 0.5}
+        (test,) = judged([claim], variant("a", right))[0].own.tests
+        assert test.estimate == pytest.approx(sign * 0.35)
+        assert test.interval[0] < test.estimate < test.interval[1]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_variants_that_saw_different_images_are_not_compared(count):
+    right = np.tile(np.arange(N) < 900, (count, 1))
+    shifted = replace(variant("b", right), index=np.arange(N) + 1)
+    with pytest.raises(InputError, match="a and b were judged on different images"):
+        judged([BETTER], variant("a", right), shifted)
 
 
 def test_published_counts_are_tested_against_a_threshold():

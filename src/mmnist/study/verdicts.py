@@ -7,6 +7,7 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from mmnist.errors import InputError
 from mmnist.evaluation.compare import (
     bootstrap_contrast,
     holm,
@@ -45,6 +46,8 @@ def judge(result: ComparisonResult) -> list[Judgement]:
     bootstrap of the images with a t for the spread between seeds (`mmnist.evaluation.compare`). A
     claim of several tests holds if each of them does, and does not hold if the opposite of any is
     shown.
+
+    Raises InputError if variants that are to be compared were judged on different images.
     """
     claims = result.comparison.claims
     own = _corrected([_own(claim, result) for claim in claims])
@@ -137,7 +140,16 @@ def _comparable(variants: Sequence[VariantResult]) -> tuple[list[NDArray[np.bool
 
     Where one has a single seed, the spread between its seeds is unknown, and so is the recipe's:
     then one network of each is compared, of the seed that all have if there is one.
+
+    Raises InputError if the variants were judged on different images.
     """
+    first, *others = variants
+    for other in others:
+        if not np.array_equal(first.index, other.index):
+            raise InputError(
+                f"{first.config.name} and {other.config.name} were judged on different images, "
+                "though their configurations have the same split; train one of them again"
+            )
     if min(len(variant.runs) for variant in variants) > 1:
         return [variant.right for variant in variants], True
     seeds = [[run.seed for run in variant.runs] for variant in variants]
@@ -165,7 +177,9 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
         return exact
     sign = 1 if claim.side == "above" else -1
     found = bootstrap_contrast([variant.right], (sign,), null=sign * claim.threshold)
-    low, high = (end - sign * claim.threshold for end in found.interval)
+    estimate, low, high = (
+        value - sign * claim.threshold for value in (found.estimate, *found.interval)
+    )
     # Seeds share their images: they cannot tell more of the threshold than so many images can.
     p = max(found.p, exact.p)
-    return Test(exact.name, exact.estimate, (low, high), p, _BOOTSTRAP[True])
+    return Test(exact.name, estimate, (low, high), p, _BOOTSTRAP[True])
