@@ -26,7 +26,8 @@ FLOORS: dict[str, set[str]] = {
     "evaluation": BASE | {"config", "data", "models", "pipeline", "runs"},
     "study": BASE | {"config", "data", "runs", "evaluation.metrics", "evaluation.compare"},
     "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation", "study"},
-    "report": BASE | {"config", "data", "runs", "evaluation.metrics", "study"},
+    "report": BASE
+    | {"config", "data", "runs", "evaluation.metrics", "evaluation.compare", "study"},
     "doctor": BASE | {"config", "data", "models", "pipeline"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -54,6 +54,12 @@ def test_seeds_give_mean_and_sample_deviation(make_run):
     assert f"{100 * centre:.2f} ± {100 * variance**0.5:.2f} %" in str(seed_mean)
 
 
+def test_the_same_seed_twice_has_no_mean(make_run, tmp_path):
+    again = make_run("a", 0, errors=0.1, root=tmp_path / "elsewhere")
+    assert build_report([make_run("a", 0), make_run("a", 1), again]).seed_means == []
+    assert build_report([make_run("a", 0), again]).seed_means == []
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -94,6 +100,7 @@ def test_seeds_with_other_settings_are_named(make_run):
     runs = [make_run("a", 0), make_run("a", 1, resize=64, train={"epochs": 3})]
     (warning,) = build_report(runs).warnings
     assert warning == "the runs of a differ in more than the seed: resize, train.epochs"
+    assert build_report(runs).seed_means == []
     alike = [make_run("b", 0), make_run("b", 1, compute={"device": "cpu"})]
     assert build_report(alike).warnings == []
 

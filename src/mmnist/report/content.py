@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
+from mmnist.evaluation.compare import seed_spread
 from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
 from mmnist.report.entry import Entry, read_entries
 from mmnist.runs import Run
@@ -90,13 +90,15 @@ class Report:
 
     @cached_property
     def seed_means(self) -> list[SeedMean]:
-        """Mean and deviation of the accuracy for each name that has several runs."""
-        groups = _by_name(self.entries).items()
+        """Mean and deviation of the accuracy for each name with runs that are seeds of one recipe:
+        of the same configuration, and each of another seed.
+        """
         means = []
-        for name, entries in groups:
-            accuracies = [entry.metrics.accuracy for entry in entries]
-            if len(accuracies) > 1:
-                means.append(SeedMean(name, len(entries), mean(accuracies), stdev(accuracies)))
+        for name, entries in _by_name(self.entries).items():
+            seeds = {entry.run.seed for entry in entries}
+            if len(seeds) > 1 and len(seeds) == len(entries) and not _differing(entries):
+                spread = seed_spread([entry.metrics.accuracy for entry in entries])
+                means.append(SeedMean(name, spread.seeds, spread.mean, spread.deviation))
         return means
 
     @cached_property
@@ -114,8 +116,7 @@ class Report:
                 f"mean nothing: {_describe_images(self.entries)}"
             )
         for name, entries in _by_name(self.entries).items():
-            keys = differing_keys([entry.run.experiment for entry in entries], _BESIDE)
-            if keys:
+            if keys := _differing(entries):
                 warnings.append(
                     f"the runs of {name} differ in more than the seed: {', '.join(keys)}"
                 )
@@ -183,6 +184,11 @@ def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str
     if not images:
         return ("–", "–", "–")
     return (f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}")
+
+
+def _differing(entries: Iterable[Entry]) -> list[str]:
+    """The keys in which runs differ that could change what they come to."""
+    return differing_keys([entry.run.experiment for entry in entries], _BESIDE)
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
