@@ -6,12 +6,14 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
 from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
-from mmnist.runs import Run
+from mmnist.runs import FINISHED, Run, run_of
 from mmnist.study import loading, plan
 from mmnist.study.costs import Cost, read_costs
 from mmnist.training import reproduce
+from mmnist.training.callbacks import Schedule
 
 STUDY = """\
 name: both
@@ -173,3 +175,63 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "study")
     with pytest.raises(OutOfTime):
         measure_to(1, 1, deadline=time.monotonic())
+
+
+def test_a_run_that_does_not_fit_into_the_memory_does_not_stop_the_others(
+    loaded, tmp_path, monkeypatch
+):
+    real = Schedule.before_batch
+
+    def before_batch(self):
+        if self.experiment.name == "plain":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        real(self)
+
+    monkeypatch.setattr(Schedule, "before_batch", before_batch)
+    outcome = run_all(loaded, tmp_path / "runs")
+    assert list(outcome.failed) == ["plain/seed-0"]
+    assert "plain does not fit into the memory" in outcome.failed["plain/seed-0"]
+    assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RunError("no space left"), "no space left"),
+        (RuntimeError("can't allocate memory: you tried"), "does not fit into the memory"),
+    ],
+)
+def test_predictions_that_fail_do_not_stop_the_others(
+    loaded, tmp_path, monkeypatch, error, message
+):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(reproduce, "train", finish)
+    monkeypatch.setattr(reproduce, "predict_probabilities", fail)
+    for _ in range(2):  # trained, and found finished
+        outcome = run_all(loaded, tmp_path / "runs")
+        assert list(outcome.failed) == ["plain/seed-0"]
+        assert message in outcome.failed["plain/seed-0"]
+        assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
+
+
+def test_a_deadline_that_has_passed_before_lets_a_step_be_made(loaded, tmp_path, monkeypatch):
+    begun = []
+
+    def train(config, root, **options):
+        begun.append(config.name)
+        finish(config, root)
+
+    monkeypatch.setattr(reproduce, "train", train)
+    monkeypatch.setattr(reproduce, "predict_probabilities", lambda *_: np.full((60, 10), 0.1))
+    with pytest.raises(OutOfTime, match="runs left: 1"):
+        run_all(loaded, tmp_path / "slow", deadline=0.0)
+    assert begun == ["plain"]
+
+
+def finish(config, root, **options):
+    """In place of a training."""
+    run = run_of(config, root)
+    run.write_config(config)
+    run.write_summary({"status": FINISHED})

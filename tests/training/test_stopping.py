@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -69,3 +70,14 @@ def test_errors_survive_the_way_out_of_a_worker_process(error):
     assert type(again) is type(error)
     assert str(again) == message
     assert vars(again) == vars(error)
+
+
+def test_outside_the_main_thread_the_time_alone_is_a_request():
+    def requested(deadline):
+        with stop_on_signal(deadline) as stop:
+            return stop.requested
+
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        assert list(pool.map(requested, (None, FUTURE, PAST))) == [False, False, True]
+    assert signal.getsignal(signal.SIGINT) is before

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +13,9 @@ from training.interruption import assert_same_result, interrupted_after
 
 from mmnist import machine
 from mmnist.config.loading import load_experiment
-from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
+from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.runs import Run
 from mmnist.torchvision_import import torchvision
-from mmnist.training import stopping
 from mmnist.training.train import train
 
 
@@ -127,23 +124,6 @@ def test_an_interrupted_run_resumes_to_the_same_result(tiny, tmp_path, changes, 
     resumed = train(experiment, tmp_path / "parts", resume=True)
     assert_same_result(whole, resumed)
     assert not resumed.checkpoint_file.exists()
-
-
-def test_a_run_that_ran_out_of_time_again_and_again_comes_to_the_same_result(
-    tiny, tiny_run, tmp_path, monkeypatch
-):
-    ticks = count()  # the clock goes on whenever the run looks at it: after each batch and epoch
-    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    places = []
-    for _ in range(20):
-        try:
-            run = train(tiny(), tmp_path, resume=True, deadline=next(ticks) + 25)
-            break
-        except OutOfTime as error:
-            places.append(str(error))
-    assert len(places) >= 3
-    assert sum("batch 23 of 23" in place for place in places) == 1, "once while it is validated"
-    assert_same_result(tiny_run, run)
 
 
 def test_the_peak_of_memory_is_that_of_the_run(tiny, tmp_path):

@@ -32,6 +32,7 @@ from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
 from mmnist.training.environment import peak_memory_mib, reset_peak_memory
 from mmnist.training.learner import make_learner
+from mmnist.training.memory import explained_if_too_small
 from mmnist.training.setup import choose_algorithms
 
 #: Steps before those that count; a single one where it is long.
@@ -77,16 +78,8 @@ def measure_cost(experiment: Experiment) -> Cost:
         RunError: it does not fit into the memory.
     """
     hardware = choose_hardware(experiment.compute)
-    try:
+    with explained_if_too_small(experiment, hardware):
         return _measure(_from_scratch(experiment), hardware)
-    except RuntimeError as error:
-        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
-            raise
-        raise RunError(
-            f"{experiment.name} does not fit into the memory of {hardware.description} with "
-            f"batches of {experiment.train.batch_size} images at {experiment.resize} px: lower "
-            "train.batch_size, and raise train.gradient_accumulation instead"
-        ) from error
 
 
 def count_macs(model: nn.Module, channels: int, size: int) -> int:

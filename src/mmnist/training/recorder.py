@@ -62,7 +62,7 @@ class Recorder(Callback):
         labels = self.yb[0]
         if not self.training:
             self._outputs.append(self.pred.float())
-            if self.stop.requested:
+            if self.stop.asked:  # time that is over lets validation end, or it would never do so
                 self._save_and_leave()
             return
         self.state.step += 1
@@ -82,7 +82,7 @@ class Recorder(Callback):
     def before_validate(self) -> None:
         """Close the sums of the training half."""
         self._read_sums()
-        self._trained = time.perf_counter() - self._started
+        self._trained = time.perf_counter() - self._started - self.state.validation_seconds
         self._check_loss("training", self.state.loss_sum)
         self._outputs: list[torch.Tensor] = []
 
@@ -144,6 +144,8 @@ class Recorder(Callback):
     def _save_and_leave(self) -> NoReturn:
         self._read_sums()
         self.state.seconds = time.perf_counter() - self._started
+        if not self.training:
+            self.state.validation_seconds = self.state.seconds - self._trained
         save_checkpoint(self.run_folder.checkpoint_file, self.learn, self.state)
         self.stop.end(self.epoch, self.state.step, len(self.dls.train))
 

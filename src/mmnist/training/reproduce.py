@@ -13,11 +13,13 @@ from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
 from mmnist.errors import Interrupted, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
+from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, whole_rounds, write_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, PlannedRun
 from mmnist.training.cost import measure_costs
+from mmnist.training.memory import explained_if_too_small
 from mmnist.training.train import check_run, train
 
 
@@ -26,7 +28,8 @@ class Outcome:
     """What came of the runs of a study."""
 
     failed: dict[str, str] = field(default_factory=dict)
-    """Runs that could not be made, with the reason; the others went on."""
+    """Runs that could not be made, or whose test images could not be predicted, with the reason;
+    the others went on."""
     elsewhere: list[str] = field(default_factory=list)
     """Runs that another process is working on."""
 
@@ -41,7 +44,7 @@ def run_all(
     """Train all runs that are not finished, and predict the test images where a study asks for it.
 
     Processes that work on the same study at the same time share the runs: each takes the next one
-    that no other holds.
+    that no other holds. Each call gets on, if only by a step, however early the deadline is.
 
     Args:
         loaded: the study.
@@ -53,7 +56,7 @@ def run_all(
         InputError: a run is of another experiment or data set, or impossible on this machine.
         Interrupted: the user, or the deadline, stopped the work; everything is saved.
     """
-    outcome = Outcome()
+    outcome, begun = Outcome(), False
     for each in planned:  # all of them, before the first one takes its hours
         check_run(each.run, each.config, resume=True, overwrite=False)
     for number, each in enumerate(planned, start=1):
@@ -62,23 +65,22 @@ def run_all(
             if not mine:
                 outcome.elsewhere.append(title)
                 continue
-            if Run(each.run.path).exists and Run(each.run.path).finished:
-                _predict_test(loaded, each, say)
-                continue
-            if deadline is not None and time.monotonic() >= deadline:
-                raise OutOfTime(_go_on(len(planned) - number + 1))
-            say(f"run {number} of {len(planned)}: {title}")
+            left = len(planned) - number + 1
             try:
-                train(each.config, each.run.path.parents[1], resume=True, deadline=deadline)
+                if not (Run(each.run.path).exists and Run(each.run.path).finished):
+                    if begun and deadline is not None and time.monotonic() >= deadline:
+                        raise OutOfTime(_go_on(left))
+                    begun = True
+                    say(f"run {number} of {len(planned)}: {title}")
+                    train(each.config, each.run.path.parents[1], resume=True, deadline=deadline)
+                _predict_test(loaded, each, say)
             except OutOfTime as error:
-                raise OutOfTime(_go_on(len(planned) - number + 1)) from error
+                raise OutOfTime(_go_on(left)) from error
             except Interrupted as error:
-                raise Interrupted(_go_on(len(planned) - number + 1)) from error
+                raise Interrupted(_go_on(left)) from error
             except RunError as error:
                 say(f"{title} could not be made: {error}")
                 outcome.failed[title] = str(error)
-                continue
-            _predict_test(loaded, each, say)
     return outcome
 
 
@@ -151,7 +153,11 @@ def _measuring(path: Path) -> Iterator[None]:
 
 
 def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:
-    """Predict the test images, if an experiment that the run stands for is judged on them."""
+    """Predict the test images, if an experiment that the run stands for is judged on them.
+
+    Raises:
+        RunError: the memory is too small, or the predictions cannot be written.
+    """
     judged_on = {loaded.study.experiments[experiment].judged_on for experiment, _ in each.places}
     run = Run(each.run.path)
     if "test" not in judged_on:
@@ -162,7 +168,9 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
         return
     images = store.images("test")
     say(f"{run.title}: predicting {len(images):,} test images")
-    probabilities = predict_probabilities(run, images, each.config.compute.device)
+    compute = each.config.compute
+    with explained_if_too_small(each.config, choose_hardware(compute)):
+        probabilities = predict_probabilities(run, images, compute.device)
     if labels is not None:
         run.write_predictions("test", np.arange(len(images)), labels, probabilities)
     write_submission(run.submission_file, probabilities.argmax(axis=1))

@@ -33,6 +33,8 @@ class RunState:
     """Images of this epoch so far."""
     seconds: float = 0.0
     """Time spent in this epoch so far."""
+    validation_seconds: float = 0.0
+    """Of it, that of validations that were interrupted and begin again."""
     rows: list[dict[str, float | str]] = field(default_factory=list)
     """metrics.csv: a row for each finished epoch."""
     best: Best | None = None
@@ -52,7 +54,8 @@ class RunState:
     def start_epoch(self, epoch: int) -> None:
         """Forget the sums of the epoch before."""
         self.epoch, self.step = epoch, 0
-        self.loss_sum, self.correct, self.seen, self.seconds = 0.0, 0, 0, 0.0
+        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
+        self.seconds, self.validation_seconds = 0.0, 0.0
 
     def exhausts(self, patience: int, first: int = 0) -> bool:
         """Whether the last `patience` finished epochs, of those from `first` on, brought nothing

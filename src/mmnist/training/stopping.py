@@ -1,6 +1,11 @@
-"""Ctrl-C, SIGTERM and a time limit end a run between two steps, so that it can go on from there."""
+"""Ctrl-C, SIGTERM and a time limit end a run between two steps, so that it can go on from there.
+
+Ctrl-C and SIGTERM end a validation too, which then begins again; a time limit lets it end, or short
+limits would never get past it.
+"""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +46,13 @@ class StopRequest:
 def stop_on_signal(deadline: float | None = None) -> Iterator[StopRequest]:
     """Turn the first Ctrl-C or SIGTERM into a request; a second one acts at once.
 
-    So does the time, once `time.monotonic()` reaches `deadline`.
+    The time is a request too, once `time.monotonic()` reaches `deadline`; outside the main thread,
+    where Python sets no signal handlers, it is the only one.
     """
     stop = StopRequest(deadline)
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def request(number: int, frame: FrameType | None) -> None:
         if stop.asked:

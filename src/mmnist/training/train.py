@@ -17,6 +17,7 @@ from mmnist.training.environment import (
     peak_memory_mib,
     reset_peak_memory,
 )
+from mmnist.training.memory import explained_if_too_small
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
 from mmnist.training.setup import set_up
@@ -36,13 +37,14 @@ def train(
 
     With `resume`, an interrupted run goes on where it stopped, a finished one is left as it is,
     one that does not exist is begun, and one that has lost its checkpoint is begun again. Once
-    `time.monotonic()` reaches `deadline`, the step that is being computed is the last.
+    `time.monotonic()` reaches `deadline`, the step that is being computed is the last; so at least
+    one is computed, and a validation that has begun is finished.
 
     Raises:
         InputError: the run exists already (unless `resume` or `overwrite`), has lost its
             configuration (unless `overwrite`), is of another experiment or data set, or the
             experiment cannot be run on this machine or data.
-        RunError: the training failed, e.g. its loss became NaN.
+        RunError: the training failed, e.g. its loss became NaN, or the memory is too small.
         Interrupted: the user stopped the run; it is saved.
         OutOfTime: the deadline came before the end; the run is saved.
     """
@@ -53,12 +55,14 @@ def train(
     reset_peak_memory(hardware)
     resumed = resume and run.checkpoint_file.is_file()
     begun_again = resume and run.exists and not resumed
-    ready = set_up(experiment, hardware, resume_from=run if resumed else None)
+    with explained_if_too_small(experiment, hardware):
+        ready = set_up(experiment, hardware, resume_from=run if resumed else None)
     learner, state = ready.learner, ready.state
     # Only now, when the experiment is known to be possible, is anything written or replaced.
     if not resumed:
         _make_folder(run, experiment, describe_environment(hardware, ready.store, ready.patches))
     with (
+        explained_if_too_small(experiment, hardware),
         Reporter(run.log_file, work=ready.work) as reporter,
         stop_on_signal(deadline) as stop,
     ):
