@@ -86,7 +86,7 @@ def test_import_then_info(source: Path, capsys: pytest.CaptureFixture[str]) -> N
     text = output(capsys)
     assert "source: the competition's files\n" in text
     assert "digits:" not in text
-    assert "split: stratified, fraction 0.9, seed 0: 36 train, 4 validate (default)" in text
+    assert "split: stratified 0.9, seed 0: 36 train, 4 validate (default)" in text
     assert " 1 20 50.00% 18 2 \n" in text  # the test images have no labels
     assert run(["data", "import", str(source), "--output", "d"]) == 2
     assert run(["data", "import", str(source), "--output", "d", "--force"]) == 0
@@ -121,8 +121,7 @@ def test_info_shows_the_split_of_a_configuration(capsys: pytest.CaptureFixture[s
     n = [count // 42 for count in COUNTS]
     train = [int(count * 0.8) for count in n]
     assert (
-        f"split: ordered, fraction 0.8: {sum(train):,} train, {sum(n) - sum(train)} validate "
-        "(c.yaml)\n"
+        f"split: ordered 0.8: {sum(train):,} train, {sum(n) - sum(train)} validate (c.yaml)\n"
     ) in text
     for label in range(10):
         share = f"{n[label] / sum(n):.2%}"

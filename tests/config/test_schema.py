@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from mmnist.config import schema
 from mmnist.config.keys import all_keys
 from mmnist.config.model import SIZES, ModelSettings
-from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, Experiment
+from mmnist.config.schema import PAPER_AUGMENTATION, AugmentSettings, Experiment, SplitSettings
 from mmnist.config.training import ScheduleSettings, TrainSettings, UnfreezingSettings
 
 
@@ -30,6 +30,18 @@ def test_sizes_are_those_of_the_paper_and_of_torchvision() -> None:
         "simple_cnn": (),
         "digit_reader": (0.5, 1.0, 1.5),
     }
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({}, "stratified 0.9, seed 0"),
+        ({"fraction": 0.85, "seed": 7, "train_images": 50}, "stratified 0.85, seed 7"),
+        ({"method": "ordered", "seed": 7}, "ordered 0.9"),
+    ],
+)
+def test_a_split_in_words_tells_what_the_validation_images_depend_on(split, words) -> None:
+    assert SplitSettings.model_validate(split).words == words
 
 
 def test_a_whole_number_can_stand_for_a_width() -> None:

@@ -242,11 +242,7 @@ def _split(store: "Store", settings: "SplitSettings") -> tuple[str, list[list[in
         sides = split_indices(labels, settings)
     except InputError as error:
         return str(error), []
-    seed = f", seed {settings.seed}" if settings.method == "stratified" else ""
-    text = (
-        f"{settings.method}, fraction {settings.fraction:g}{seed}: {len(sides[0]):,} train, "
-        f"{len(sides[1]):,} validate"
-    )
+    text = f"{settings.words}: {len(sides[0]):,} train, {len(sides[1]):,} validate"
     return text, [np.bincount(labels[side], minlength=CLASSES).tolist() for side in sides]
 
 

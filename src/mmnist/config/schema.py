@@ -29,6 +29,12 @@ class SplitSettings(Section):
     """Train on this many of the training images only, drawn so that the classes keep their shares;
     the validation images stay the same. null: all of them."""
 
+    @property
+    def words(self) -> str:
+        """Which images validate, such as `stratified 0.9, seed 0`."""
+        seed = f", seed {self.seed}" if self.method == "stratified" else ""
+        return f"{self.method} {self.fraction:g}{seed}"
+
 
 class DataSettings(Section):
     """Which images."""

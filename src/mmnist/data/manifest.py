@@ -6,12 +6,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
+from mmnist.config.model import CLASSES
 from mmnist.config.section import Section
 from mmnist.errors import InputError
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-CLASSES = 10
 IMAGE_SHAPE = (128, 128)
 
 Part = Literal["train", "test"]

@@ -8,12 +8,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mmnist.config.model import CLASSES
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.readings import find_digits
 from mmnist.files import replacing
 from mmnist.models.digit_reader import STRIDE
-from mmnist.models.factory import NUM_CLASSES, build_model
+from mmnist.models.factory import build_model
 from mmnist.models.maximum import MaximumNetwork
 from mmnist.models.pretraining import read_state_dict
 from mmnist.pipeline.batches import Batches, ImageSource
@@ -155,7 +156,7 @@ def write_submission(path: Path, predictions: np.ndarray) -> None:
         ValueError: a prediction is not a digit, or what was read back differs.
         RunError: the file cannot be written.
     """
-    if len(predictions) == 0 or not np.isin(predictions, np.arange(NUM_CLASSES)).all():
+    if len(predictions) == 0 or not np.isin(predictions, np.arange(CLASSES)).all():
         raise ValueError("predictions must be digits from 0 to 9, at least one")
     table = pd.DataFrame({"Id": np.arange(len(predictions)), "Label": predictions})
     with replacing(path) as temporary:
@@ -178,5 +179,5 @@ def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
         if path.suffix == ".npy":
             np.save(temporary, probabilities)
         else:
-            columns = [f"p{digit}" for digit in range(NUM_CLASSES)]
+            columns = [f"p{digit}" for digit in range(CLASSES)]
             pd.DataFrame(probabilities, columns=columns).to_csv(temporary, index_label="Id")

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mmnist.config.model import ModelSettings
+from mmnist.config.model import CLASSES, ModelSettings
 from mmnist.models.digit_reader import digit_reader
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 from mmnist.models.simple_cnn import SimpleCNN, simple_cnn_reader
 from mmnist.torchvision_import import torchvision
-
-NUM_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def build_model(settings: ModelSettings) -> nn.Module:
     if settings.architecture == "digit_reader":
         return digit_reader(settings.size, settings.digits, settings.angles, settings.orientations)
     if settings.architecture == "simple_cnn":
-        return simple_cnn_reader() if settings.reads_maximum else SimpleCNN(NUM_CLASSES)
+        return simple_cnn_reader() if settings.reads_maximum else SimpleCNN(CLASSES)
     model = torchvision.models.get_model(torchvision_name(settings), weights=None)
     name = FAMILIES[settings.architecture].last_layer
     parent, _, attribute = name.rpartition(".")
@@ -98,7 +96,7 @@ def build_model(settings: ModelSettings) -> nn.Module:
         # What remains without the averaging is a sequence in all of these families.
         layers = {name: layer for name, layer in model.named_children() if name != "avgpool"}
         return MaximumNetwork(OrderedDict(layers))
-    setattr(model.get_submodule(parent), attribute, nn.Linear(features, NUM_CLASSES))
+    setattr(model.get_submodule(parent), attribute, nn.Linear(features, CLASSES))
     return model
 
 

@@ -56,9 +56,7 @@ class Entry:
     @property
     def split(self) -> str:
         """How the validation images were chosen."""
-        split = self.run.experiment.data.split
-        seed = f", seed {split.seed}" if split.method == "stratified" else ""
-        return f"{split.method} {split.fraction:g}{seed}"
+        return self.run.experiment.data.split.words
 
     @property
     def images(self) -> tuple[str, str, tuple[int, ...]]:

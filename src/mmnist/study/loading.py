@@ -194,9 +194,7 @@ def _images(config: Experiment, judged_on: str) -> str:
     data = config.data
     if judged_on == "test":
         return f"the test images of {data.path}"
-    split = data.split
-    seed = f", seed {split.seed}" if split.method == "stratified" else ""
-    return f"{data.path} split {split.method} {split.fraction:g}{seed}"
+    return f"{data.path} split {data.split.words}"
 
 
 def _problem(detail: Any, root: Located) -> Problem:

@@ -114,13 +114,12 @@ def _data(run: Run) -> str | None:
 
 
 def _images(run: Run) -> str | None:
-    summary, split = run.summary, run.experiment.data.split
+    summary = run.summary
     if not {"train_images", "valid_images"} <= summary.keys():
         return None
-    seed = f", seed {split.seed}" if split.method == "stratified" else ""
     return (
         f"{summary['train_images']:,} for training and {summary['valid_images']:,} for validation "
-        f"(split {split.method} {split.fraction:g}{seed})"
+        f"(split {run.experiment.data.split.words})"
     )
 
 
