@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,14 @@ def test_files_are_as_readable_as_any_new_file(tmp_path):
         temporary.touch(mode=0o600)
     (tmp_path / "b.txt").touch()
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, flushed = tmp_path / "a.txt", []
+
+    def fsync(number):
+        flushed.append((os.fstat(number).st_size, path.exists()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_text(path, "text")
+    assert flushed == [(4, False)]

@@ -28,6 +28,11 @@ class MmnistError(Exception):
         return copyreg.__newobj__, (type(self), self.message), self.__dict__
 
 
+def first_line(error: Exception) -> str:
+    """What a library's error says, in one line without a full stop; its name if it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
+
+
 class InputError(MmnistError):
     """The user gave something that cannot be used: an argument, a file or a configuration."""
 

@@ -68,7 +68,9 @@ def test_ranges_of_angles_are_not_begun_from_weights_without_them(tmp_path):
     assert load_pretrained(build_model(told), told).reset == ()
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["_orig_mod.", "module.", "_orig_mod.module.", "module._orig_mod."]
+)
 @pytest.mark.parametrize("key", [None, "state_dict", "model"])
 def test_wrapped_state_dicts_are_found(tmp_path, imagenet_like, prefix, key):
     content = {prefix + name: tensor for name, tensor in imagenet_like.items()}

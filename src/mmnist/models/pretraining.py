@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mmnist.config.model import ModelSettings
-from mmnist.errors import InputError, RunError
+from mmnist.errors import InputError, RunError, first_line
 from mmnist.models.factory import FAMILIES, torchvision_name
 from mmnist.torchvision_import import torchvision
 
-#: Prefixes that torch.compile and DataParallel put before every name.
+#: Prefixes that torch.compile and DataParallel put before every name, in any order.
 _WRAPPERS = ("_orig_mod.", "module.")
 
 
@@ -132,7 +132,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise InputError(
-            f"{path} is not a state dict that can be read safely ({_first_line(error)}); it must "
+            f"{path} is not a state dict that can be read safely ({first_line(error)}); it must "
             "be saved with torch.save(model.state_dict(), path) or as .safetensors"
         ) from error
     for key in ("state_dict", "model"):
@@ -145,13 +145,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return {_unwrapped(name): tensor for name, tensor in content.items()}
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
-
-
 def _unwrapped(name: str) -> str:
-    for prefix in _WRAPPERS:
-        name = name.removeprefix(prefix)
+    while name.startswith(_WRAPPERS):
+        name = name.partition(".")[2]
     return name
 
 

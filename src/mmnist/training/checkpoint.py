@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from fastai.learner import Learner
 
-from mmnist.errors import InputError
+from mmnist.errors import InputError, first_line
 from mmnist.files import write_bytes
 from mmnist.training.callbacks import AverageWeights, Precision
 from mmnist.training.state import RunState
@@ -49,9 +49,9 @@ def load_checkpoint(path: Path, learner: Learner) -> RunState:
     Raises:
         InputError: the file is damaged, or of another experiment or version.
     """
-    device = next(learner.model.parameters()).device
     try:
-        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        # Onto the CPU, where Adam counts its steps; what belongs elsewhere is copied there.
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']}, this version reads {FORMAT}")
         learner.model.load_state_dict(content["model"])
@@ -70,7 +70,7 @@ def load_checkpoint(path: Path, learner: Learner) -> RunState:
         TypeError,
     ) as error:
         raise InputError(
-            f"cannot resume from {path}: {str(error).splitlines()[0]}; start afresh with --force"
+            f"cannot resume from {path}: {first_line(error)}; start afresh with --force"
         ) from error
 
 
