@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from mmnist.config.augmentation import AugmentSettings
 from mmnist.pipeline import homography as maps
+from mmnist.pipeline.device import send
 from mmnist.pipeline.lighting import relight
 
 #: How many random numbers each transform takes, beside the one that decides whether it is applied.
@@ -147,7 +148,7 @@ def transform(images: Tensor, parameters: Parameters) -> Tensor:
     moved = (flat != torch.eye(3, dtype=flat.dtype).flatten()).any(dim=1) | (parameters.jitter > 0)
     lit = bool((parameters.brightness != 0).any() or (parameters.contrast != 1).any())
     numbers = [flat, *(v[:, None] for v in (moved, parameters.brightness, parameters.contrast))]
-    packed = _to_device(torch.cat(numbers, dim=1).float(), images.device)
+    packed = send(torch.cat(numbers, dim=1).float(), images.device)
     if moved.any():
         grid = maps.sampling_grid(packed[:, :9].view(-1, 3, 3), *images.shape[2:])
         _add_jitter(grid, parameters)
@@ -163,14 +164,7 @@ def _add_jitter(grid: Tensor, parameters: Parameters) -> None:
     index = parameters.jitter.nonzero()[:, 0]
     if len(index) == 0:
         return
-    amplitude = _to_device(parameters.jitter[index].float(), grid.device)
+    amplitude = send(parameters.jitter[index].float(), grid.device)
     generator = torch.Generator(grid.device).manual_seed(parameters.noise_seed)
     offsets = grid.new_empty(len(index), *grid.shape[1:]).uniform_(-1, 1, generator=generator)
-    grid.index_add_(0, _to_device(index, grid.device), offsets * amplitude.view(-1, 1, 1, 1))
-
-
-def _to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A small tensor of the CPU, sent without waiting for the device."""
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
+    grid.index_add_(0, send(index, grid.device), offsets * amplitude.view(-1, 1, 1, 1))

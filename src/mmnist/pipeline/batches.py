@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mmnist.pipeline.augment import Augment
+from mmnist.pipeline.device import send
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
 
@@ -28,6 +29,7 @@ class ImageSource:
     """
 
     def __init__(self, images: np.ndarray, device: torch.device):
+        """`images`: uint8 [N, H, W], which may be mapped from a file."""
         self.device = device
         self._images = images
         self._resident: Tensor | None = None
@@ -38,10 +40,7 @@ class ImageSource:
         """Images uint8 [B, H, W] on the device for int64 indices [B]."""
         if self._resident is not None:
             return self._resident[torch.from_numpy(index).to(self.device, non_blocking=True)]
-        batch = torch.from_numpy(self._images[index])
-        if self.device.type == "cuda":
-            batch = batch.pin_memory()
-        return batch.to(self.device, non_blocking=True)
+        return send(torch.from_numpy(self._images[index]), self.device)
 
 
 class Batches:
@@ -71,6 +70,19 @@ class Batches:
         augment: Augment | None = None,
         seed: int = 0,
     ):
+        """
+        Args:
+            source: N images.
+            index: int64 [M], those that are in the pass.
+            labels: integer [N], 0 to 9, of all images of the source.
+            preprocess: what makes of stored images those that the network takes.
+            digits: integer [N, K], the digits that are in each image of the source; negative: none.
+            batch_size: images of a batch, above 0; the last one may have fewer.
+            workers: threads that read batches ahead; 0: the caller's reads.
+            shuffle: in a new order each epoch, else in that of `index`.
+            augment: random transforms; None: none.
+            seed: of the order and the transforms.
+        """
         self.index = index
         self.device = source.device
         self.epoch = 0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from mmnist.config.schema import ComputeSettings
 from mmnist.errors import InputError
@@ -62,6 +63,13 @@ def _fastest_precision(device: torch.device) -> str:
     if has_bf16(device):
         return "bf16"
     return "fp16" if device.type == "cuda" else "fp32"
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU, on the device; CUDA is sent it without being waited for."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -11,6 +11,7 @@ from mmnist.config.schema import Experiment
 from mmnist.data.angles import ranges_of
 from mmnist.data.patches import Patches, PatchSource, draw_patches
 from mmnist.pipeline.batches import ahead, presence
+from mmnist.pipeline.device import send
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
 
@@ -63,7 +64,7 @@ class PatchBatches:
                 batch.append(presence(patches.digits))
             if self._angles > 1:
                 batch.append(torch.from_numpy(ranges_of(patches.angles[:, 0], self._angles)))
-            pixels, *targets = (self._send(each) for each in batch)
+            pixels, *targets = (send(each, self.device) for each in batch)
             yield self._preprocess(pixels), *targets
 
     def _draw(self, step: int) -> Patches:
@@ -76,8 +77,3 @@ class PatchBatches:
             empty=self._empty,
             distortion=self._distortion,
         )
-
-    def _send(self, tensor: Tensor) -> Tensor:
-        if self.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
