@@ -6,7 +6,14 @@ from dataclasses import asdict, replace
 import pytest
 
 from mmnist.errors import InputError
-from mmnist.study.costs import Cost, read_costs, typical_cost, whole_rounds, write_costs
+from mmnist.study.costs import (
+    Cost,
+    read_costs,
+    shared_rounds,
+    typical_cost,
+    whole_rounds,
+    write_costs,
+)
 
 COST = Cost(
     parameters=11_181_642,
@@ -44,11 +51,46 @@ def test_rounds_in_which_one_of_a_pair_is_missing_do_not_count():
     assert {name: len(each) for name, each in costs.items()} == rates, "left as they were"
 
 
+def in_rounds(*names):
+    return [replace(COST, round=name) for name in names]
+
+
+def test_measurements_of_the_same_round_are_paired_wherever_they_stand():
+    pairs = shared_rounds(in_rounds("1", "2", "4"), in_rounds("2", "3", "4", "5"))
+    assert [(a.round, b.round) for a, b in pairs] == [("2", "2"), ("4", "4")]
+    # Files of older versions do not name their rounds.
+    old = [replace(COST, peak_memory_mib=float(n)) for n in range(3)]
+    pairs = shared_rounds([*old, *in_rounds("4")], [*old[1:], *in_rounds("3")])
+    assert [(a.peak_memory_mib, b.peak_memory_mib) for a, b in pairs] == [(0, 1), (1, 2)]
+
+
+def test_rounds_of_one_of_a_pair_do_not_count_though_there_are_as_many():
+    costs = {"a": in_rounds("1", "2", "3"), "b": in_rounds("1", "3", "4"), "c": in_rounds("5")}
+    kept = whole_rounds(costs, [{"a", "b"}])
+    assert {name: [cost.round for cost in each] for name, each in kept.items()} == {
+        "a": ["1", "3"],
+        "b": ["1", "3"],
+        "c": ["5"],
+    }
+
+
+def test_costs_of_older_versions_are_read(tmp_path):
+    values = asdict(COST)
+    del values["round"]
+    (tmp_path / "costs.json").write_text(json.dumps({"r18": [values]}), encoding="utf-8")
+    assert read_costs(tmp_path / "costs.json") == {"r18": [COST]}
+
+
 def test_costs_come_back_as_they_were(tmp_path):
-    costs = {"b": [COST], "größe/ResNet18": [COST, replace(COST, peak_memory_mib=0.123456789)]}
+    costs = {
+        "b": in_rounds("2026-11-27T08:00:00+01:00"),
+        "größe/ResNet18": [COST, replace(COST, peak_memory_mib=0.123456789)],
+    }
     write_costs(tmp_path / "new" / "costs.json", costs)
     again = read_costs(tmp_path / "new" / "costs.json")
     assert again == costs
+    (old,) = read_costs(tmp_path / "new" / "costs.json")["b"]
+    assert old.round == "2026-11-27T08:00:00+01:00"
     assert list(again) == list(costs)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["costs.json"]
 

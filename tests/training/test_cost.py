@@ -23,7 +23,7 @@ from mmnist.pipeline.augment import Augment
 from mmnist.pipeline.device import Hardware
 from mmnist.torchvision_import import torchvision
 from mmnist.training import cost
-from mmnist.training.cost import count_macs, enough, measure_cost, measure_costs, timed
+from mmnist.training.cost import NotMeasured, count_macs, enough, measure_cost, measure_costs, timed
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 linux_only = pytest.mark.skipif(
@@ -218,8 +218,9 @@ def test_each_is_measured_in_a_process_whose_errors_come_out(tiny, monkeypatch):
 
 def test_a_process_that_dies_is_a_clear_failure(tiny, monkeypatch, capfd):
     monkeypatch.setattr(cost, "_measure_each", operator.truediv)  # fails at once
-    with pytest.raises(RunError, match=r"large could not be measured.*ended with code 1"):
+    with pytest.raises(NotMeasured, match=r"large could not be measured.*ended with code 1") as it:
         measure_costs({"large": tiny()}, lambda *_: pytest.fail("measured"))
+    assert it.value.name == "large"
 
 
 INTERRUPTED = """

@@ -11,9 +11,10 @@ import torch
 from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
 from mmnist.runs import FINISHED, Run, run_of
 from mmnist.study import loading, plan
-from mmnist.study.costs import Cost, read_costs
+from mmnist.study.costs import Cost, read_costs, shared_rounds
 from mmnist.training import reproduce
 from mmnist.training.callbacks import Schedule
+from mmnist.training.cost import NotMeasured
 
 STUDY = """\
 name: both
@@ -147,7 +148,7 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
         for name in experiments:
             measured.append(name)
             if name == "slow":
-                raise RunError("does not fit into memory")
+                raise NotMeasured(name, "does not fit into memory")
             done(name, cost)
 
     monkeypatch.setattr(reproduce, "measure_costs", measure)
@@ -175,6 +176,48 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "study")
     with pytest.raises(OutOfTime):
         measure_to(1, 1, deadline=time.monotonic())
+
+
+def test_rounds_are_told_apart_whoever_measures_them(loaded, tmp_path, monkeypatch):
+    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+    configs = {name: config for (_, name), config in loaded.configs.items()}
+    monkeypatch.setattr(
+        reproduce, "measure_costs", lambda names, done: [done(name, cost) for name in names]
+    )
+
+    def measure(pairs=(), **rounds):
+        return reproduce.measure_missing(
+            configs, tmp_path, rounds=rounds, pairs=pairs, say=lambda text: None
+        )
+
+    costs = measure(plain=2, slow=2)
+    assert [each.round for each in costs["plain"]] == [each.round for each in costs["slow"]]
+    assert len({each.round for each in costs["plain"]}) == 2
+    measure(plain=3)  # one after the other, as with --only
+    costs = measure(slow=3)
+    assert len(shared_rounds(costs["plain"], costs["slow"])) == 2
+    costs = measure([{"plain", "slow"}], plain=3, slow=3)
+    assert len(shared_rounds(costs["plain"], costs["slow"])) == 3
+    assert read_costs(tmp_path / "study" / "costs.json") == costs
+
+
+def test_what_cannot_be_measured_is_the_one_that_failed(loaded, tmp_path, monkeypatch):
+    """Those on CUDA come last, wherever they stand in the file."""
+    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+    configs = {name: config for (_, name), config in loaded.configs.items()}
+
+    def measure(experiments, done):
+        if "slow" in experiments:
+            raise NotMeasured("slow", "does not fit")
+        for name in experiments:
+            done(name, cost)
+
+    monkeypatch.setattr(reproduce, "measure_costs", measure)
+    rounds = {"plain": 1, "slow": 1}
+    said = []
+    costs = reproduce.measure_missing(configs, tmp_path, rounds=rounds, say=said.append)
+    assert costs == {"plain": [cost]}
+    assert "  slow: does not fit" in said
 
 
 def test_a_run_that_does_not_fit_into_the_memory_does_not_stop_the_others(

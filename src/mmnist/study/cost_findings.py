@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mmnist.evaluation.compare import quotient_interval
-from mmnist.study.costs import Cost
+from mmnist.study.costs import Cost, shared_rounds
 from mmnist.study.findings import Finding, Verdict
 from mmnist.study.results import VariantResult
 from mmnist.study.schema import CostClaim
@@ -17,7 +17,7 @@ def cost_finding(claim: CostClaim, variants: Mapping[str, VariantResult]) -> Fin
     the tolerance, and does not hold if it lies outside; a single round tells nothing of the spread.
     """
     above, below = (variants[name].costs for name in (claim.variant, claim.over))
-    rounds = list(zip(above, below, strict=False))
+    rounds = shared_rounds(above, below)
     if reason := _incomparable(claim, rounds):
         return Finding(Verdict.UNKNOWN, remark=reason)
     quotient, (low, high) = quotient_interval(

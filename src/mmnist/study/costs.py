@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -42,6 +42,9 @@ class Cost:
     """fp32, bf16 or fp16."""
     threads: PositiveInt
     """Threads that torch computes with on the CPU."""
+    round: str = field(default="", compare=False)
+    """When the round began that this is a measurement of, one of each variant; empty in files of
+    older versions."""
 
     def seconds(self, epochs: int, train_images: int, valid_images: int) -> float:
         """Estimate of a run, without its start and the writing of its files."""
@@ -65,17 +68,28 @@ def whole_rounds(
     Names that a pair links, through others too, are compared round by round, so what was measured
     of one alone, before another one was added or changed, does not count.
     """
-    kept = {name: list(each) for name, each in costs.items()}
+    kept = {name: _by_round(each) for name, each in costs.items()}
     shortened = True
     while shortened:
         shortened = False
         for pair in pairs:
-            rounds = min(len(kept.get(name, ())) for name in pair)
+            shared = set.intersection(*(set(kept.get(name, ())) for name in pair))
             for name in pair:
-                if len(kept.get(name, ())) > rounds:
-                    kept[name] = kept[name][:rounds]
+                if kept.get(name, {}).keys() - shared:
+                    kept[name] = {key: kept[name][key] for key in kept[name] if key in shared}
                     shortened = True
-    return {name: each for name, each in kept.items() if each}
+    return {name: list(each.values()) for name, each in kept.items() if each}
+
+
+def shared_rounds(above: Sequence[Cost], below: Sequence[Cost]) -> list[tuple[Cost, Cost]]:
+    """The measurements of two variants in the rounds in which both were measured."""
+    first, second = _by_round(above), _by_round(below)
+    return [(cost, second[key]) for key, cost in first.items() if key in second]
+
+
+def _by_round(costs: Sequence[Cost]) -> dict[str | int, Cost]:
+    """Measurements by the time of their round; where an older file has none, by their position."""
+    return {cost.round or position: cost for position, cost in enumerate(costs)}
 
 
 _COSTS = TypeAdapter(dict[str, Annotated[list[Cost], Field(min_length=1)]])

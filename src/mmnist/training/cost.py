@@ -42,6 +42,14 @@ _LEAST, _MOST = 2, 10
 _SECONDS = 5.0
 
 
+class NotMeasured(RunError):  # noqa: N818 - says what became of it
+    """An experiment could not be measured: it does not fit into the memory, say."""
+
+    def __init__(self, name: str, message: str):
+        super().__init__(message)
+        self.name = name
+
+
 def measure_costs(
     experiments: Mapping[str, Experiment], done: Callable[[str, Cost], None]
 ) -> dict[str, Cost]:
@@ -53,7 +61,7 @@ def measure_costs(
 
     Raises:
         InputError: an experiment cannot be run on this machine.
-        RunError: an experiment does not fit into the memory.
+        NotMeasured: an experiment does not fit into the memory.
     """
     on_cuda = [
         name
@@ -65,7 +73,10 @@ def measure_costs(
     for names in [*alone, on_cuda] if on_cuda else alone:
         with _worker([experiments[name] for name in names]) as (process, receiver):
             for name in names:
-                costs[name] = _receive(name, process, receiver)
+                try:
+                    costs[name] = _receive(name, process, receiver)
+                except RunError as error:
+                    raise NotMeasured(name, str(error)) from error
                 done(name, costs[name])
     return {name: costs[name] for name in experiments}
 

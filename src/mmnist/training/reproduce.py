@@ -4,7 +4,8 @@ import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, whole_rounds, write_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, PlannedRun
-from mmnist.training.cost import measure_costs
+from mmnist.training.cost import NotMeasured, measure_costs
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.train import check_run, train
 
@@ -115,18 +116,20 @@ def measure_missing(
     with _measuring(path):
         costs = read_costs(path)
         wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
-        if any(len(costs.get(name, ())) < count for name, count in rounds.items()):
-            costs = whole_rounds(costs, wanted)
+        whole = whole_rounds(costs, wanted)
+        if any(len(whole.get(name, ())) < count for name, count in rounds.items()):
+            costs = whole
         impossible: set[str] = set()
 
         def done(name: str, cost: Cost) -> None:
-            costs.setdefault(name, []).append(cost)
+            costs.setdefault(name, []).append(replace(cost, round=begun))
             write_costs(path, costs)
             say(f"  {name}: {cost.train_images_per_second:,.1f} img/s")
             if deadline is not None and time.monotonic() >= deadline:
                 raise OutOfTime(_go_on(None))
 
         for number in range(1, max(rounds.values(), default=0) + 1):
+            begun = datetime.now().astimezone().isoformat()
             while missing := {
                 name: configs[name]
                 for name, count in rounds.items()
@@ -136,10 +139,9 @@ def measure_missing(
                 say(f"measuring {what}, a few steps each (round {number})")
                 try:
                     measure_costs(missing, done)
-                except RunError as error:  # of the first one that is still missing: too large, say
-                    failed = next(name for name in missing if len(costs.get(name, ())) < number)
-                    say(f"  {error}" if failed in str(error) else f"  {failed}: {error}")
-                    impossible.add(failed)
+                except NotMeasured as error:
+                    say(f"  {error}" if error.name in str(error) else f"  {error.name}: {error}")
+                    impossible.add(error.name)
     return costs
 
 
