@@ -8,11 +8,12 @@
 # Makes the full data set (50,000 + 10,000 images from MNIST's 60,000 + 10,000 digits) unless it is
 # there, then runs `mmnist reproduce` for 7 minutes at a time. After each piece FOLDER/results.tar.gz
 # holds what is worth keeping: configurations, curves, summaries, predictions, the page with its
-# tables and figures; no weights and no checkpoints. On a fresh machine, an earlier results.tar.gz in
-# FOLDER is unpacked first, and its finished runs are not trained again; a run that was cut off
-# goes on only where its checkpoint still lies in runs/, and is begun again elsewhere.
+# tables and figures; no weights and no checkpoints. What an earlier results.tar.gz in FOLDER has and
+# runs/ has not is unpacked first, and its finished runs are not trained again; a run that was cut
+# off goes on only where its checkpoint still lies in runs/, and is begun again elsewhere.
 #
-# Settings, as environment variables:
+# Settings, as environment variables (paths are looked up where the script is called, then in the
+# checkout):
 #   DIGITS   folder with MNIST's four IDX files (default: mnist, which is data/mnist)
 #   STUDY    study file                         (default: configs/paper/experiments.yaml)
 #   SEEDS    seeds of each configuration        (default: 1)
@@ -28,6 +29,13 @@ pieces=${2:-all}
 [[ $pieces == all || $pieces == --one-piece ]] || { echo "unknown option: $pieces" >&2; exit 2; }
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
+digits=${DIGITS:-mnist}
+study=${STUDY:-configs/paper/experiments.yaml}
+case $digits in
+    auto | mnist | sample) ;; # by these names mmnist knows them
+    *) if [[ -e $digits ]]; then digits=$(realpath "$digits"); fi ;;
+esac
+if [[ -n ${STUDY:-} && -e $study ]]; then study=$(realpath "$study"); fi
 cd "$(dirname "$0")/.."
 
 read -ra mmnist <<<"${MMNIST:-mmnist}"
@@ -43,19 +51,17 @@ pack() { # what is small and worth keeping, whole or not at all
     mv "$archive.new" "$archive"
 }
 
-if [[ -f $archive && -d runs ]]; then
-    echo "going on with runs/ as it is here; $archive will be replaced"
-elif [[ -f $archive ]]; then
-    tar --extract --gzip --file="$archive"
+if [[ -f $archive ]]; then
+    tar --extract --gzip --skip-old-files --file="$archive"
 fi
 if [[ ! -f $data/manifest.json ]]; then
     "${mmnist[@]}" data make --train "${TRAIN:-50000}" --test "${TEST:-10000}" \
-        --digits "${DIGITS:-mnist}" --output "$data"
+        --digits "$digits" --output "$data"
 fi
 
 while true; do
     status=0
-    "${mmnist[@]}" reproduce --file "${STUDY:-configs/paper/experiments.yaml}" \
+    "${mmnist[@]}" reproduce --file "$study" \
         --seeds "${SEEDS:-1}" --device "${DEVICE:-cuda}" --time-limit "${MINUTES:-7}" \
         "${options[@]}" || status=$?
     pack

@@ -80,6 +80,60 @@ def test_pieces_make_one_result_and_a_fresh_machine_keeps_it(tmp_path):
     assert not (fresh / folder / "model.safetensors").exists()
 
 
+STUB = """\
+echo "$@" >> calls
+mkdir -p runs/new/seed-0 && touch runs/new/seed-0/config.yaml
+"""
+
+
+def run_stub(path, tmp_path, **settings):
+    """Run the script from `path` with a command that only writes down what it is told."""
+    here = checkout(tmp_path / "here") if not (tmp_path / "here").exists() else tmp_path / "here"
+    (here / "stub.sh").write_text(STUB, encoding="utf-8")
+    done = subprocess.run(
+        ["bash", here / "scripts" / SCRIPT.name, tmp_path / "out", "--one-piece"],
+        cwd=path,
+        env={**os.environ, "MMNIST": "bash stub.sh", **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return (here / "calls").read_text(encoding="utf-8")
+
+
+def test_an_earlier_archive_is_added_to_what_is_here_and_not_lost(tmp_path):
+    old = tmp_path / "old" / "runs"
+    for name in ("both", "old"):
+        (old / name).mkdir(parents=True)
+        (old / name / "config.yaml").write_text("old", encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    with tarfile.open(tmp_path / "out" / "results.tar.gz", "w:gz") as archive:
+        archive.add(old, "runs")
+    here = tmp_path / "here" / "runs" / "both"
+    here.mkdir(parents=True)
+    (here / "config.yaml").write_text("here", encoding="utf-8")
+    checkout(tmp_path / "here")
+    run_stub(tmp_path, tmp_path)
+    assert (here / "config.yaml").read_text(encoding="utf-8") == "here"
+    with tarfile.open(tmp_path / "out" / "results.tar.gz") as archive:
+        names = {name for name in archive.getnames() if name.endswith("config.yaml")}
+    assert names == {f"runs/{name}/config.yaml" for name in ("both", "old", "new/seed-0")}
+
+
+def test_paths_are_those_of_the_caller(tmp_path):
+    caller = tmp_path / "caller"
+    (caller / "my digits").mkdir(parents=True)
+    (caller / "mnist").mkdir()
+    (caller / "mine.yaml").touch()
+    calls = run_stub(caller, tmp_path, DIGITS="my digits", STUDY="mine.yaml")
+    assert f"--digits {caller}/my digits " in calls
+    assert f"--file {caller}/mine.yaml " in calls
+    calls = run_stub(caller, tmp_path, DIGITS="mnist", STUDY="tiny.yaml").splitlines()[-2:]
+    assert "--digits mnist " in calls[0]
+    assert "--file tiny.yaml " in calls[1]
+
+
 def test_its_folder_is_asked_for():
     done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, check=False)
     assert done.returncode != 0
