@@ -3,7 +3,8 @@
     python scripts/readings.py RUN DIGITS readings.png
 
 RUN is a run that reads locations, trained on a generated data set; DIGITS is the source that the
-data set was made from (as of `mmnist data make --digits`). Reads 1,000 test images.
+data set was made from (as of `mmnist data make --digits`). Reads 1,000 test images, or all of them
+if there are fewer.
 """
 
 import sys
@@ -72,18 +73,23 @@ def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
         chunk_layout(textures, pool, seed=seed, part="test", index=index, mode=labels)
         for index in range(CHUNKS)
     ]
-    truth = np.concatenate([each.digits for each in layouts])
-    if not np.array_equal(truth, store.digits("test")[: CHUNKS * CHUNK_SIZE]):
+    count = min(CHUNKS * CHUNK_SIZE, store.count("test"))
+    truth = np.concatenate([each.digits for each in layouts])[:count]
+    if not np.array_equal(truth, store.digits("test")[:count]):
         sys.exit(f"{store.path} was not made from the digits of {digits}")
-    return truth, np.concatenate([each.cells for each in layouts]) + (CELL_SIDE - 1) / 2
+    middles = np.concatenate([each.cells for each in layouts]) + (CELL_SIDE - 1) / 2
+    return truth, middles[:count]
 
 
 def draw(images: np.ndarray, found) -> Figure:
     """The images with what was read in them, where it was read."""
     columns = 6
-    figure = Figure(figsize=(2 * columns, 2.15 * len(images) / columns), layout="constrained")
-    panels = figure.subplots(len(images) // columns, columns).ravel()
-    for number, (axes, image) in enumerate(zip(panels, images, strict=True)):
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(2 * columns, 2.15 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for number, (axes, image) in enumerate(zip(panels, images, strict=False)):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
         read = found[found["Id"] == number]
         largest = read["digit"].max()
@@ -108,7 +114,6 @@ def draw(images: np.ndarray, found) -> Figure:
                 path_effects=[withStroke(linewidth=3, foreground="black")],
             )
         axes.set(xlim=(-0.5, IMAGE_SIDE - 0.5), ylim=(IMAGE_SIDE - 0.5, -0.5))
-        axes.set_axis_off()
     return figure
 
 

@@ -3,7 +3,7 @@
     python scripts/side_by_side.py REAL.npz data/modified-mnist side_by_side.png
 
 REAL.npz holds the images as `x`, uint8 [N, 128, 128], and their labels as `y`. Rows alternate:
-real, generated.
+real, generated. The last row of each may be shorter.
 """
 
 import sys
@@ -20,14 +20,20 @@ COLUMNS = 8
 def main(real: Path, generated: Path, output: Path) -> None:
     with np.load(real, allow_pickle=False) as file:
         images, labels = file["x"], file["y"]
-    rows = len(images) // COLUMNS
+    if not len(images):
+        sys.exit(f"{real} holds no image")
     store = open_store(generated)
+    others, their_labels = store.images("train"), store.labels("train")
+    if len(others) < len(images):
+        sys.exit(f"{generated} has {len(others)} training images, and {real} has {len(images)}")
+    blank = np.full_like(others[0], 255)
     pictures, captions = [], []
-    for start in range(0, rows * COLUMNS, COLUMNS):
-        chosen = slice(start, start + COLUMNS)
-        pictures += [*images[chosen], *store.images("train")[chosen]]
-        captions += [f"real: {label}" for label in labels[chosen]]
-        captions += [f"generated: {label}" for label in store.labels("train")[chosen]]
+    for start in range(0, len(images), COLUMNS):
+        chosen = slice(start, min(start + COLUMNS, len(images)))
+        gap = start + COLUMNS - chosen.stop
+        pictures += [*images[chosen], *[blank] * gap, *others[chosen], *[blank] * gap]
+        captions += [f"real: {label}" for label in labels[chosen]] + [""] * gap
+        captions += [f"generated: {label}" for label in their_labels[chosen]] + [""] * gap
     labelled_grid(np.stack(pictures), captions, COLUMNS, output)
 
 
