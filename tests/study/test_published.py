@@ -58,11 +58,39 @@ def test_files_may_be_absent_but_not_all(tmp_path):
     assert published.curves
 
 
+@pytest.mark.parametrize("name", ["None", "NA", "nan", "null", "08", "1e-3", "True"])
+def test_a_variant_may_have_any_name(tmp_path, name):
+    places = [("size", name), ("resize", "64")]
+    folder = write(tmp_path)
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text("utf-8").replace("size,small", f"size,{name}"), "utf-8")
+    published = read_published(folder, places)
+    assert published.counts["size", name] == Counts(495, 505)
+    published.write(tmp_path / "copy")
+    again = read_published(tmp_path / "copy", places)
+    assert again.counts == published.counts
+    assert again.curves.keys() == published.curves.keys() == {("size", name)}
+
+
+def test_a_bad_cell_leaves_the_lines_around_it_alone(tmp_path):
+    lines = [f"size,small,{digit},0.5,0.5,0.5" for digit in range(10)]
+    lines[3] = "size,small,3,0.5,many,0.5"
+    header = FILES["per_class.csv"].splitlines()[0]
+    (tmp_path / "per_class.csv").write_text("\n".join([header, *lines]), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_published(tmp_path, PLACES)
+    assert (
+        str(caught.value) == f"{tmp_path}/per_class.csv:5: recall is 'many'; wanted a number "
+        "of at least 0"
+    )
+
+
 BAD = [
     ("per_class", ("small,0,1", "small,10,1"), "per_class.csv:2: there is no digit 10"),
     ("per_class", ("0,1,0.4", "0,1.5,0.4"), "per_class.csv:2: precision is 1.5"),
     ("per_class", ("0,1,0.4", "0,x,0.4"), "per_class.csv:2: precision is 'x'"),
-    ("per_class", ("0,1,0.4", "0,,0.4"), "per_class.csv:2: precision is nan"),
+    ("per_class", ("0,1,0.4", "0,,0.4"), "per_class.csv:2: precision is ''"),
+    ("per_class", ("0,1,0.4", "0,nan,0.4"), "per_class.csv:2: precision is nan"),
     ("per_class", ("size,small", "size,huge"), "experiment size has no variant 'huge'; it has: sm"),
     ("accuracy", ("size,", "seize,"), "accuracy.csv:2: there is no experiment 'seize'"),
     ("accuracy", ("505,495", "505,506"), "506 of 505 images cannot be right"),

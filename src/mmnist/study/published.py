@@ -112,7 +112,8 @@ def _read(
         return None
     source = str(path)
     try:
-        table = pd.read_csv(path, dtype={"experiment": str, "variant": str}, engine="python")
+        # As text: a variant may be called NA, and one bad cell must not change how others are read.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, engine="python")
     except (OSError, ValueError) as error:  # parser and encoding errors are ValueErrors
         problems.append(Problem(Origin(source), (), f"cannot be read: {error}"))
         return None
@@ -124,6 +125,7 @@ def _read(
     before = len(problems)
     key_column = columns[0] if columns[0] in ("digit", "epoch") else ""
     seen: set[tuple[Any, ...]] = set()
+    table = table[wanted].assign(**{name: table[name].map(_number_or_text) for name in columns})
     for line, row in enumerate(table.itertuples(index=False), start=2):
         cause = _place_problem(row, places) or _number_problem(row, columns) or check(row)
         key = (row.experiment, row.variant, getattr(row, key_column, None))
@@ -132,7 +134,17 @@ def _read(
         seen.add(key)
         if cause is not None:
             problems.append(Problem(Origin(source, line), (), cause))
-    return table[wanted] if len(problems) == before else None
+    return table.infer_objects() if len(problems) == before else None
+
+
+def _number_or_text(cell: str) -> int | float | str:
+    """The number that a cell holds; the cell as it is if it holds none."""
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
 
 
 def _place_problem(row: Any, places: Sequence[Place]) -> str | None:
