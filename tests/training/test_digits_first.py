@@ -12,11 +12,13 @@ from mmnist.data.backgrounds import TEXTURE_SIDE, Textures, texture_variants, te
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
 from mmnist.data.glyphs import CELL_SIDE, GlyphPool
+from mmnist.data.patches import PATCHES_VERSION
 from mmnist.data.scenes import chunk_layout
 from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.evaluation.predict import read_digits
 from mmnist.models.maximum import MaximumNetwork
 from mmnist.runs import Run
+from mmnist.training import setup
 from mmnist.training.train import train
 
 BATCHES = 16
@@ -249,6 +251,20 @@ def test_resuming_with_other_digits_is_refused(reader, tmp_path):
         InputError, match=r"begun with other handwritten digits.*pretraining\.digits"
     ):
         train(reader(), tmp_path, resume=True)
+
+
+def test_resuming_with_patches_that_are_drawn_otherwise_is_refused(reader, tmp_path, monkeypatch):
+    with interrupted_after(3), pytest.raises(Interrupted):
+        train(reader(), tmp_path)
+    run = Run(tmp_path / "reader" / "seed-0")
+    with monkeypatch.context() as patch:
+        patch.setattr(setup, "PATCHES_VERSION", PATCHES_VERSION + 1)
+        with pytest.raises(InputError, match=f"begun with patches of version {PATCHES_VERSION}"):
+            train(reader(), tmp_path, resume=True)
+    told = run.environment
+    assert told["pretraining"].pop("patches_version") == PATCHES_VERSION == 1
+    run.write_environment(told)  # as of a run before there was a version
+    assert train(reader(), tmp_path, resume=True).finished
 
 
 def test_patches_too_small_for_a_network_are_refused(reader, tmp_path):

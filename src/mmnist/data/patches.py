@@ -17,6 +17,9 @@ from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, 
 from mmnist.data.scenes import add_clipped, cut_backgrounds
 from mmnist.data.store import Store
 
+PATCHES_VERSION = 1
+"""Raised whenever the same seed would no longer give the same patches."""
+
 #: Label of a patch without a digit.
 NO_DIGIT = -1
 

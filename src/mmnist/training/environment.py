@@ -12,8 +12,7 @@ import torch
 
 import mmnist
 from mmnist import machine
-from mmnist.data.generate import GENERATOR_VERSION
-from mmnist.data.patches import PatchSource, digits_overlap
+from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
 
@@ -47,7 +46,7 @@ def describe_environment(
             "digits": patches.digits,
             "digits_sha256": patches.digits_fingerprint,
             "digit_images": len(patches.pool.images),
-            "generator_version": GENERATOR_VERSION,
+            "patches_version": PATCHES_VERSION,
             "seen_in_test_images": digits_overlap(patches, store),
         }
     return environment

@@ -1,4 +1,8 @@
-"""Experiment → everything that its training needs, opened and checked; nothing is written."""
+"""Experiment → everything that its training needs, opened and checked.
+
+Nothing is written but what is downloaded, where the configuration names it: ImageNet's weights into
+torch's cache, MNIST into data/mnist.
+"""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +16,7 @@ from torch import nn
 from mmnist.config.schema import Experiment
 from mmnist.data.digits import load_digits
 from mmnist.data.manifest import IMAGE_SHAPE
-from mmnist.data.patches import PatchSource, digits_overlap, patch_source
+from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap, patch_source
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError
@@ -46,7 +50,8 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
 
     Raises:
         InputError: the experiment cannot be run on this machine or data, or the run that is to go
-            on was begun on other data.
+            on was begun on other data or with other patches.
+        RunError: weights or digits cannot be downloaded.
     """
     store = open_store(experiment.data.path)
     patches = _patch_source(experiment)
@@ -147,6 +152,13 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
             f"{run.path} was begun with other handwritten digits: those of {told['digits']} then, "
             f"and of {patches.digits} now, are not the same; set pretraining.digits to where the "
             "first ones are, or start afresh with --force"
+        )
+    version = told.get("patches_version", 1)  # which older runs do not state
+    if version != PATCHES_VERSION:
+        raise InputError(
+            f"{run.path} was begun with patches of version {version}, but this version of mmnist "
+            f"draws version {PATCHES_VERSION}: go on with the one that began it, or start afresh "
+            "with --force"
         )
 
 
