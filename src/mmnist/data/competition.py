@@ -6,7 +6,6 @@ The competition gives `train_max_x` and `test_max_x`, pickles of one array of im
 
 import contextlib
 import csv
-import hashlib
 import lzma
 import re
 import shutil
@@ -26,6 +25,7 @@ from mmnist.data.pixels import check_images, to_uint8
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
+from mmnist.files import sha256_of
 
 FILES = ("train_max_x", "train_max_y.csv", "test_max_x")
 
@@ -78,7 +78,7 @@ def import_competition(
             with progress(f"Converting {file.path.name}", len(array), "images") as advance:
                 to_uint8(array, file.name, outputs[part], advance)
         return writer.finish(
-            {"kind": "competition", "files": {name: _sha256(files[name].path) for name in FILES}}
+            {"kind": "competition", "files": {name: sha256_of(files[name].path) for name in FILES}}
         )
 
 
@@ -91,11 +91,6 @@ def _images(file: SourceFile) -> np.ndarray:
 @contextlib.contextmanager
 def _silent(_description: str, _total: int, _unit: str) -> Iterator[Callable[[int], None]]:
     yield lambda _: None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_labels(file: SourceFile, count: int) -> np.ndarray:

@@ -22,7 +22,8 @@ from mmnist.data.backgrounds import (
 )
 from mmnist.data.digits import DigitPools
 from mmnist.data.glyphs import GlyphPool
-from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, LabelMode, Part, draw_chunk
+from mmnist.data.manifest import Part
+from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, LabelMode, draw_chunk
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures
 from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
+from mmnist.data.manifest import Part
 
 IMAGE_SIDE = 128
 CHUNK_SIZE = 250
 
-Part = Literal["train", "test"]
 LabelMode = Literal["natural", "uniform", "balanced"]
 
 #: How often each digit occurs among MNIST's 60,000 training images. The competition's 50,000 labels

@@ -35,6 +35,7 @@ from mmnist.data.manifest import (
     read_manifest,
 )
 from mmnist.errors import InputError, RunError
+from mmnist.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Store:
         Raises InputError naming the first file that differs.
         """
         for name, record in self.manifest.arrays.items():
-            if _sha256(self._file(name)) != record.sha256:
+            if sha256_of(self._file(name)) != record.sha256:
                 raise InputError(
                     f"{self._file(name)} has changed since the data set was written (its SHA-256 "
                     "is not the one in the manifest): make or import the data set again"
@@ -237,7 +238,7 @@ class StoreWriter:
         file = self.file_of(name)
         array = open_memmap(file, mode="r")
         return ArrayRecord(
-            file=file.name, dtype=array.dtype.name, shape=array.shape, sha256=_sha256(file)
+            file=file.name, dtype=array.dtype.name, shape=array.shape, sha256=sha256_of(file)
         )
 
     def _refuse_to_replace(self) -> None:
@@ -281,11 +282,6 @@ def _label_counts(file: Path) -> tuple[int, ...]:
     if len(counts) != CLASSES:
         raise ValueError(f"a label in {file.name} is above {CLASSES - 1}")
     return tuple(int(count) for count in counts)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _gigabytes(size: int) -> str:

@@ -1,6 +1,5 @@
 """Where initial weights come from: ImageNet through torchvision, or a file."""
 
-import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from mmnist.config.model import ModelSettings
 from mmnist.errors import InputError, RunError, first_line
+from mmnist.files import sha256_of
 from mmnist.models.factory import FAMILIES, torchvision_name
 from mmnist.torchvision_import import torchvision
 
@@ -169,7 +169,7 @@ def _imagenet_file(settings: ModelSettings) -> Path:
                 f"{weights.url} elsewhere and put it at {path}, or give its path as "
                 "model.pretrained."
             ) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     expected = path.stem.rpartition("-")[2]  # torchvision's file names end in the hash
     if not digest.startswith(expected):
         raise InputError(
