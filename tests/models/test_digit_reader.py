@@ -44,7 +44,7 @@ def test_readers_give_labels_and_in_training_a_reading(architecture, size):
     labels = model(images)
     assert labels.shape == (2, 10)
     torch.testing.assert_close(labels.exp().sum(1), torch.ones(2))
-    scores = model.scores(images)
+    scores = model.joint_scores(images)
     assert scores.shape[1] == 11
     torch.testing.assert_close(labels, read_maximum(scores).logits)
     groups = layer_groups(model, architecture)
@@ -63,8 +63,8 @@ def test_other_heads_keep_the_names_of_all_other_layers(architecture, size):
 
 def test_the_grid_has_eight_pixels_and_grows_with_the_image():
     model = digit_reader()
-    assert model.scores(torch.rand(1, 1, 48, 48)).shape == (1, 11, 6, 6)
-    assert model.scores(torch.rand(1, 1, 128, 128)).shape == (1, 11, 16, 16)
+    assert model.joint_scores(torch.rand(1, 1, 48, 48)).shape == (1, 11, 6, 6)
+    assert model.joint_scores(torch.rand(1, 1, 128, 128)).shape == (1, 11, 16, 16)
 
 
 def test_the_configuration_knows_the_grid_and_the_size_of_images():
@@ -83,7 +83,7 @@ def test_sizes(size):
 
 def test_at_first_there_is_no_digit_nearly_anywhere():
     torch.manual_seed(0)
-    p = digit_reader().scores(torch.rand(4, 1, 128, 128)).softmax(1)
+    p = digit_reader().joint_scores(torch.rand(4, 1, 128, 128)).softmax(1)
     assert p[:, 0].min() > 0.9
 
 
@@ -140,7 +140,7 @@ def test_it_reads_what_its_layers_say_one_by_one(orientations):
         for block in blocks:
             inside = block.bn1(block.conv1(x)).relu()
             x = (x + block.bn2(block.conv2(inside))).relu()
-    torch.testing.assert_close(network.scores(images), network.locations(x))
+    torch.testing.assert_close(network.joint_scores(images), network.locations(x))
 
 
 def test_a_reader_is_a_plain_sequence():

@@ -124,7 +124,7 @@ def test_tiles_are_read_by_their_own_locations():
     read = network.read(tiles, mosaic=2)
     for n, (a, b, c, d) in enumerate(tiles.numpy().reshape(2, 4, 40, 40)):
         image = torch.from_numpy(np.block([[a, b], [c, d]]))
-        scores = network.scores(image[None, None])
+        scores = network.joint_scores(image[None, None])
         for place, (i, j) in enumerate([(0, 0), (0, 5), (5, 0), (5, 5)]):
             expected = read_maximum(scores[:, :, i : i + 5, j : j + 5])
             torch.testing.assert_close(read.outcomes[4 * n + place], expected.outcomes[0])

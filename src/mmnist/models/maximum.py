@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
-from mmnist.models.angles import at_least_float32, over_ranges, ranges_of_single
-from mmnist.models.places import single_place, three_places
+from mmnist.models.angles import over_ranges, ranges_of_single
+from mmnist.models.places import at_least_float32, single_place, three_places
 
 NUM_DIGITS = 10
 #: Outcomes at a location, and of an image: no digit, then 0 to 9.
@@ -102,8 +102,7 @@ class MaximumNetwork(nn.Sequential):
     """Layers of a convolutional network, the last of which gives the scores of each location.
 
     As torchvision's Inception it returns more while it trains: a `Reading`; in evaluation mode the
-    log-probabilities of the labels, float32 [B, 10], as any classifier. `scores` are those of the
-    locations themselves, float [B, 11, H, W].
+    log-probabilities of the labels, float32 [B, 10], as any classifier.
     """
 
     digits: Literal["any", "three"] = "any"
@@ -112,13 +111,10 @@ class MaximumNetwork(nn.Sequential):
     angles: int = 1
     """Ranges of angles in which each digit is read by itself."""
 
-    def scores(self, images: Tensor) -> Tensor:
-        """Unnormalised log-probabilities [B, 11, H, W] of no digit and of 0 … 9 at each location
-        of images [B, C, S, S]."""
-        return over_ranges(self.joint_scores(images), self.angles)
-
     def joint_scores(self, images: Tensor) -> Tensor:
-        """The same [B, 1 + 10 · angles, H, W] with each digit in each of the ranges of angles."""
+        """Scores of the locations of images float [B, C, S, S]: unnormalised log-probabilities
+        [B, 1 + 10 · angles, H, W] of no digit and of each digit in each of the ranges of angles.
+        """
         return super().forward(images)
 
     def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
@@ -129,8 +125,9 @@ class MaximumNetwork(nn.Sequential):
             mosaic: compute them as tiles of larger images, so many to a side, of which B must be
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
-            single: they are patches, with one digit or none: so they are read where the number is
-                known at all, and in training by ranges of angles if there are several.
+            single: they are patches with one digit or none. This only matters to a network that
+                knows of three digits, which then reads one; and in training with several ranges of
+                angles, which only patches teach: the reading has `turned`.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -146,7 +143,8 @@ class MaximumNetwork(nn.Sequential):
         return reading
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
-        """Images float [B, C, S, S] → labels, float32 [B, 10] or, in training, a `Reading`."""
+        """Images float [B, C, S, S] → log-probabilities of the labels, float32 [B, 10]; in
+        training a `Reading`. Arguments as of `read`."""
         reading = self.read(images, mosaic, single)
         return reading if self.training else reading.logits
 

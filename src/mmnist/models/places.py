@@ -32,10 +32,11 @@ def single_place(scores: Tensor) -> Tensor:
     """The whole as one place, with one digit or none.
 
     Args:
-        scores: float [B, 11, H, W].
+        scores: float [B, 1 + K, H, W], unnormalised log-probabilities of no digit and of the K
+            kinds: 0 to 9, or each of them in each range of angles.
 
     Returns:
-        Unnormalised log-probabilities [11, B, 1] of no digit and of 0 to 9.
+        Those of the place, [1 + K, B, 1].
     """
     odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
     return F.pad(odds, (1, 0)).T[:, :, None]
