@@ -9,6 +9,7 @@ from mmnist.cli import run
 from mmnist.data.store import open_store
 from mmnist.errors import OutOfTime
 from mmnist.runs import FINISHED
+from mmnist.study.costs import Cost
 from mmnist.training import reproduce
 from mmnist.training.reproduce import Outcome
 
@@ -33,11 +34,11 @@ compute: {{device: cpu, precision: fp32}}
 def ends(tmp_path, easy_store, monkeypatch, capfd) -> Callable[..., tuple[int, str]]:
     """Run the study with a training that does what it is told; gives exit code and messages."""
 
-    def ends(train, judged_on="validation") -> tuple[int, str]:
+    def ends(train, judged_on="validation", costs=None) -> tuple[int, str]:
         (tmp_path / "one.yaml").write_text(STUDY.format(judged_on=judged_on), encoding="utf-8")
         (tmp_path / "only.yaml").write_text(CONFIG.format(store=easy_store), encoding="utf-8")
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(reproduce, "measure_missing", lambda *_, **__: {})
+        monkeypatch.setattr(reproduce, "measure_missing", lambda *_, **__: costs or {})
         monkeypatch.setattr(reproduce, "run_all", lambda loaded, planned, **_: train(planned))
         code = run(["reproduce", "--file", "one.yaml"])
         return code, "".join(capfd.readouterr())
@@ -66,6 +67,13 @@ def test_runs_that_others_hold_are_no_failure(ends):
     code, said = ends(lambda planned: Outcome(elsewhere=["only/seed-0"]))
     assert code == 0, said
     assert "left to other processes: only/seed-0" in said
+
+
+def test_the_estimate_says_on_what_it_was_measured(ends):
+    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "NVIDIA H100", "bf16", 1)
+    code, said = ends(lambda planned: Outcome(elsewhere=["x"]), costs={"only": [cost]})
+    assert code == 0
+    assert "judged by a few training steps of each (NVIDIA H100)\n" in said
 
 
 def test_test_images_without_labels_leave_the_exit_code_as_it_is(ends):

@@ -96,6 +96,9 @@ def test_epochs_that_are_done_are_not_left(study_file, tmp_path):
     loaded = load_study(study_file())
     run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "x", epochs=1)
     first, _ = plan_runs(loaded, tmp_path / "runs")
+    assert (first.state, first.epochs_left) == ("unfinished", 2), "it begins again"
+    run.checkpoint_file.touch()
+    first, _ = plan_runs(loaded, tmp_path / "runs")
     assert (first.state, first.epochs_left) == ("unfinished", 1)
     run.write_summary({"status": "finished"})
     first, _ = plan_runs(loaded, tmp_path / "runs")
@@ -106,7 +109,7 @@ def test_runs_of_other_data_are_refused_and_both_are_named(study_file, tmp_path)
     loaded = load_study(study_file())
     run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "f" * 64)
     with pytest.raises(InputError) as caught:
-        check_data(loaded, plan_runs(loaded, tmp_path / "runs"))
+        check_data(plan_runs(loaded, tmp_path / "runs"))
     message = str(caught.value)
     assert "experiment resize" in message
     assert str(run.path) in message
@@ -129,7 +132,7 @@ def test_variants_on_different_data_sets_are_refused(study_file, tmp_path):
     path.write_text(text[:start] + text[end:], "utf-8")
     loaded = load_study(path)
     with pytest.raises(InputError, match=r"the data set in .*store .*the data set in .*other"):
-        check_data(loaded, plan_runs(loaded, tmp_path / "runs"))
+        check_data(plan_runs(loaded, tmp_path / "runs"))
 
 
 def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_path):
@@ -176,6 +179,7 @@ def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(200 + 180 + 10)
     planned.run.write_config(config)
     planned.run.write_metrics([{"epoch": 0}, {"epoch": 1}, {"epoch": 2}])
+    planned.run.checkpoint_file.touch()
     planned = PlannedRun(config, run_of(config, tmp_path), ())
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(120 + 4)
 

@@ -95,7 +95,7 @@ def reproduce(
     loaded = load_study(file, changes)
     folder = runs / folder_name(loaded)
     planned = plan_runs(loaded, folder, seeds=seeds, only=only)
-    check_data(loaded, planned)
+    check_data(planned)
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
 
@@ -192,12 +192,13 @@ def _show_plan(
         table.add_column(title, overflow="fold")
     for title in ("epochs", "images", "time"):
         table.add_column(title, justify="right")
-    total = 0.0
+    total, devices = 0.0, set()
     for each in planned:
-        name, config = each.config.name, each.config
-        seconds = (
-            seconds_left(each, typical_cost(costs[name]), images[name]) if name in costs else 0.0
-        )
+        name, config, seconds = each.config.name, each.config, 0.0
+        if name in costs:
+            cost = typical_cost(costs[name])
+            seconds = seconds_left(each, cost, images[name])
+            devices.add(cost.device)
         total += seconds
         table.add_row(
             f"{name}/seed-{config.seed}",
@@ -210,9 +211,11 @@ def _show_plan(
     console.print(table)
     unknown = sum(each.config.name not in costs and each.epochs_left > 0 for each in planned)
     beside = f" beside {unknown} of unknown time" if unknown else ""
+    where = f" ({', '.join(sorted(devices))})" if devices else ""
     console.print(
         f"{len(planned)} runs, about {_duration(total)} to go{beside}, judged by a few "
-        "training steps of each on this machine",
+        f"training steps of each{where}",
+        markup=False,
         soft_wrap=True,
     )
 

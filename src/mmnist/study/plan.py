@@ -44,11 +44,11 @@ class PlannedRun:
 
     @property
     def epochs_left(self) -> int:
-        """Epochs that are not finished yet."""
+        """Epochs that are still to be trained; without its checkpoint a run begins again."""
         if self.state == "finished":
             return 0
-        done = len(self.run.metrics) if self.run.metrics_file.is_file() else 0
-        return self.config.epochs - done
+        goes_on = self.run.checkpoint_file.is_file() and self.run.metrics_file.is_file()
+        return self.config.epochs - (len(self.run.metrics) if goes_on else 0)
 
 
 def seconds_left(planned: PlannedRun, cost: Cost, images: tuple[int, int]) -> float:
@@ -158,7 +158,7 @@ def cost_pairs(loaded: LoadedStudy) -> list[set[str]]:
     ]
 
 
-def check_data(loaded: LoadedStudy, planned: Sequence[PlannedRun]) -> None:
+def check_data(planned: Sequence[PlannedRun]) -> None:
     """Make sure that all variants of an experiment see the same data, now and in their runs.
 
     Raises:
