@@ -1,5 +1,7 @@
 """The run folder: what is written is read again, and runs are found by what people type."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,33 @@ def test_unknown_runs_list_those_there_are(root, tmp_path):
         find_runs(["a", "c"], root)
     with pytest.raises(InputError, match="there are no runs in"):
         find_runs(["a"], tmp_path / "empty")
+
+
+def test_runs_of_studies_are_listed_with_their_study(root):
+    one = experiment("wide")
+    run_of(one, root / "paper").write_config(one)
+    assert [run.title for run in find_runs(["paper/wide"], root)] == ["wide/seed-0"]
+    wanted = r"runs in .*: a, b, paper/wide; for a whole study: mmnist report --study paper$"
+    with pytest.raises(InputError, match=wanted):
+        find_runs(["paper"], root)
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("runs/a/seed-0", "mmnist train runs/a/seed-0/config.yaml --resume"),
+        (
+            "my runs/a/seed-0",
+            "mmnist train 'my runs/a/seed-0/config.yaml' --resume --runs 'my runs'",
+        ),
+        ("/x/a/seed-0", "mmnist train /x/a/seed-0/config.yaml --resume --runs /x"),
+        ("a/seed-0", "mmnist train a/seed-0/config.yaml --resume --runs ."),
+        ("seed-0", "mmnist train seed-0/config.yaml --resume --runs {up}"),
+    ],
+)
+def test_the_command_that_resumes_a_run_finds_it(tmp_path, monkeypatch, path, command):
+    monkeypatch.chdir(tmp_path)
+    assert Run(Path(path)).resume_command == command.format(up=tmp_path.parent)
 
 
 def test_metrics_come_back_exactly(root):

@@ -15,6 +15,7 @@ runs/<name>/seed-<n>/
 """
 
 import json
+import shlex
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +95,13 @@ class Run:
     def title(self) -> str:
         """Name and seed, for people."""
         return f"{self.name}/seed-{self.seed}"
+
+    @property
+    def resume_command(self) -> str:
+        """What goes on with the run, to be typed where its path is looked up."""
+        parents = self.path.parents if len(self.path.parents) > 1 else self.path.absolute().parents
+        root = [] if parents[1] == Path("runs") else ["--runs", str(parents[1])]
+        return shlex.join(["mmnist", "train", str(self.config_file), "--resume", *root])
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -229,5 +237,12 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def _available(root: Path) -> str:
-    names = sorted({path.parent.parent.name for path in root.glob("*/seed-*/config.yaml")})
-    return f"runs in {root}: {', '.join(names)}" if names else f"there are no runs in {root} yet"
+    """The runs there are, those of a study as `study/name`, and how a whole study is reported."""
+    depths = ("*/seed-*/config.yaml", "*/*/seed-*/config.yaml")
+    folders = {path.parents[1].relative_to(root) for depth in depths for path in root.glob(depth)}
+    if not folders:
+        return f"there are no runs in {root} yet"
+    text = f"runs in {root}: {', '.join(sorted(folder.as_posix() for folder in folders))}"
+    if studies := sorted({folder.parts[0] for folder in folders if len(folder.parts) > 1}):
+        text += f"; for a whole study: mmnist report --study {' or '.join(studies)}"
+    return text

@@ -32,7 +32,7 @@ def test_origin_of_the_images(make_run, generated, origin):
 def test_run_without_an_epoch_is_refused(make_run):
     run = make_run()
     run.metrics_file.unlink()
-    with pytest.raises(InputError, match=r"no epoch is finished yet.*--resume"):
+    with pytest.raises(InputError, match=r"no epoch is finished yet.*--resume --runs"):
         read_entries([Run(run.path)])
 
 

@@ -77,7 +77,7 @@ def _entry(run: Run, label: str) -> Entry:
     if not run.metrics_file.is_file():
         raise InputError(
             f"{run.path}: no epoch is finished yet, so there is nothing to report; "
-            f"train it with: mmnist train {run.config_file} --resume"
+            f"train it with: {run.resume_command}"
         )
     missing = sorted(_CURVES - set(run.metrics.select_dtypes("number").columns))
     if missing:

@@ -136,8 +136,8 @@ def _check_same_experiment(run: Run, experiment: Experiment) -> None:
     if changed:
         raise InputError(
             f"{run.path} was begun with another configuration; different: {', '.join(changed)}. "
-            f"Resume it with `mmnist train {run.config_file} --resume`, or give the new experiment "
-            "another name with --set name=…"
+            f"Resume it with `{run.resume_command}`, or give the new experiment another name with "
+            "--set name=…"
         )
 
 

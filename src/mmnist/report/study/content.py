@@ -1,5 +1,6 @@
 """What the page of a study is made from."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -114,7 +115,8 @@ def _command(result: StudyResult) -> str:
     if not saved.is_file():
         return "mmnist reproduce"
     runs = result.folder.parent
-    return f"mmnist reproduce --file {saved}" + ("" if str(runs) == "runs" else f" --runs {runs}")
+    root = [] if str(runs) == "runs" else ["--runs", str(runs)]
+    return shlex.join(["mmnist", "reproduce", "--file", str(saved), *root])
 
 
 def _caveats(result: StudyResult) -> list[Caveat]:
