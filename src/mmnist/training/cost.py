@@ -115,7 +115,7 @@ def _from_scratch(experiment: Experiment) -> Experiment:
 
 
 def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
-    choose_algorithms(experiment.compute.deterministic)
+    choose_algorithms(experiment, hardware)
     with torch.device("meta"):
         channels = FAMILIES[experiment.model.architecture].channels
         macs = count_macs(build_model(experiment.model), channels, experiment.resize)

@@ -55,7 +55,7 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
     """
     store = open_store(experiment.data.path)
     patches = _patch_source(experiment)
-    choose_algorithms(experiment.compute.deterministic)
+    choose_algorithms(experiment, hardware)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     if patches is not None:
@@ -83,8 +83,19 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
     return setup
 
 
-def choose_algorithms(deterministic: bool) -> None:
-    """Let torch look for the fastest operations, or use only deterministic ones."""
+def choose_algorithms(experiment: Experiment, hardware: Hardware) -> None:
+    """Let torch look for the fastest operations, or use only deterministic ones.
+
+    Raises:
+        InputError: an operation of the network has no deterministic form on the device.
+    """
+    deterministic, model = experiment.compute.deterministic, experiment.model
+    pools = model.architecture == "simple_cnn" and not model.reads_maximum
+    if deterministic and pools and hardware.device.type == "cuda":
+        raise InputError(
+            "compute.deterministic: simple_cnn has an adaptive average pooling, whose gradient "
+            "torch has no deterministic operation for on CUDA; leave it false, or take --device cpu"
+        )
     if deterministic:  # read by cuBLAS when it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
