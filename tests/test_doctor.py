@@ -1,5 +1,7 @@
 """The doctor's findings, and that it always reaches the last line."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -48,6 +50,40 @@ def test_unused_cores_are_found(monkeypatch, easy_store, tmp_path, threads, stat
     monkeypatch.setattr(doctor, "usable_cores", lambda: 4)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert findings(easy_store, tmp_path)["threads"].status == status
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "words"),
+    [
+        ([], "ok", "2 for 4 cores, as torch chose"),
+        (["OMP_NUM_THREADS"], "slow", "unset OMP_NUM_THREADS to use all"),
+        (["MKL_NUM_THREADS"], "slow", "unset MKL_NUM_THREADS to use all"),
+        (["OMP_NUM_THREADS", "MKL_NUM_THREADS"], "slow", "OMP_NUM_THREADS and MKL_NUM_THREADS to"),
+    ],
+)
+def test_only_what_is_set_is_to_be_unset(monkeypatch, limits, status, words):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in limits:
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setattr(doctor, "usable_cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    check = doctor._threads()
+    assert check.status == status
+    assert words in check.finding
+
+
+@pytest.mark.parametrize("runs", ["there", "there/new/runs", "there/file"])
+def test_the_disk_is_that_of_the_nearest_folder(monkeypatch, tmp_path, runs):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
+    asked = []
+    usage = type("usage", (), {"free": 10**11})
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: asked.append(path) or usage)
+    assert doctor._disk(tmp_path / runs).status == "ok"
+    monkeypatch.chdir(tmp_path)
+    assert doctor._disk(Path(runs)).status == "ok"
+    assert [path.resolve() for path in asked] == [tmp_path / "there"] * 2
 
 
 def test_as_a_command(mmnist, easy_store, monkeypatch):

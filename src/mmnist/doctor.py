@@ -1,5 +1,6 @@
 """Is this machine fit, and what will be slow: a line for each thing that matters."""
 
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
@@ -39,12 +40,7 @@ def examine(data: Path, runs: Path) -> Iterator[Check]:
     yield _guarded("torchvision", _torchvision)
     yield _device()
     yield _bf16()
-    threads, cores = torch.get_num_threads(), usable_cores()
-    if threads < cores:
-        finding = f"{threads} of {cores} cores; unset OMP_NUM_THREADS to use all"
-        yield Check("threads", "slow", finding)
-    else:
-        yield Check("threads", "ok", f"{threads} for {cores} cores")
+    yield _threads()
     yield _guarded("data", lambda: _data(data))
     yield _disk(runs)
 
@@ -88,6 +84,18 @@ def _bf16() -> Check:
     return Check("bf16", "ok", f"not in this GPU; precision auto is {hardware.precision}")
 
 
+def _threads() -> Check:
+    threads, cores = torch.get_num_threads(), usable_cores()
+    limits = [name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if os.environ.get(name)]
+    if threads >= cores:
+        return Check("threads", "ok", f"{threads} for {cores} cores")
+    if limits:
+        finding = f"{threads} of {cores} cores; unset {' and '.join(limits)} to use all"
+        return Check("threads", "slow", finding)
+    # Virtual cores of one core share its arithmetic, so torch takes one of them.
+    return Check("threads", "ok", f"{threads} for {cores} cores, as torch chose")
+
+
 def _data(path: Path) -> Check:
     store = open_store(path)
     store.verify()
@@ -97,7 +105,7 @@ def _data(path: Path) -> Check:
 
 
 def _disk(runs: Path) -> Check:
-    folder = runs if runs.is_dir() else Path()
+    folder = next(path for path in (runs, *runs.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     if free < _WANTED_DISK:
         finding = f"{free / 1e9:.1f} GB free; {_WANTED_DISK / 1e9:.0f} GB are wanted: make room"
