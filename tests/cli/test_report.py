@@ -137,6 +137,7 @@ def _file_as_output():
         (_file_as_output, ["a", "--output", "out"], "give a folder"),
         (None, ["a", "--format", "html"], "'text', 'csv', 'md', 'latex'"),
         (None, [], "RUN"),
+        (None, ["--study", "a", "--format", "csv"], "--format csv is for runs"),
     ],
 )
 def test_bad_input_is_explained(capsys, prepare, arguments, message):

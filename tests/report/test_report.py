@@ -19,7 +19,10 @@ from mmnist.runs import Run
         (["elsewhere/seed-0"], "elsewhere/seed-0/report"),
         (["runs/a/seed-0", "runs/a/seed-1"], "runs/a/report"),
         (["runs/a/seed-0", "runs/b/seed-0"], "runs/report"),
-        (["runs/a/seed-0", "elsewhere/b/seed-0"], "runs/report"),
+        (["runs/a/seed-0", "elsewhere/b/seed-0"], "report"),
+        (["elsewhere/a/seed-0", "elsewhere/a/seed-1"], "elsewhere/a/report"),
+        (["elsewhere/a/seed-0", "elsewhere/b/seed-0"], "elsewhere/report"),
+        (["/x/a/seed-0", "/x/b/seed-0"], "/x/report"),
     ],
 )
 def test_default_folder(tmp_path, monkeypatch, runs, folder):

@@ -62,6 +62,11 @@ def report(
     from mmnist.errors import InputError
 
     if study is not None:
+        if format is not Format.TEXT:
+            raise InputError(
+                f"--format {format} is for runs: the page of a study is always README.md with "
+                "its tables in all formats; leave it out, or --study"
+            )
         _report_study(study, runs, output, root)
     elif runs:
         _report_runs(runs, format, output, root)

@@ -25,15 +25,15 @@ def report_folder(runs: Sequence[Run], root: Path) -> Path:
     """Where the figures of `runs` go unless the user says otherwise.
 
     `report/` in the run folder of a single run, else in the deepest folder that holds all the
-    runs: `<root>/<name>/report` for seeds of one name, `<root>/report` for several names, and
-    that too for runs from outside `root`.
+    runs: `<root>/<name>/report` for seeds of one name, `<root>/report` for several names.
     """
     if len(runs) == 1:
         return runs[0].path / "report"
-    base = root.resolve()
     common = Path(os.path.commonpath([run.path.resolve() for run in runs]))
-    within = common.relative_to(base) if common.is_relative_to(base) else Path()
-    return root / within / "report"
+    for known in (root, Path()):  # shown as the user would write it
+        if common.is_relative_to(known.resolve()):
+            return known / common.relative_to(known.resolve()) / "report"
+    return common / "report"
 
 
 def save_table(report: Report, format: str, folder: Path) -> Path:
