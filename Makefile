@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## data, training, report and submission, from nothing,
 install: $(VENV)/.installed ## make .venv and install mmnist into it
 
 test: $(VENV)/.installed-test lint ## lint, then the tests but for the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n auto
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-slow: $(VENV)/.installed-test ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -57,7 +57,7 @@ def test_images_of_the_users_own(mmnist, run, tmp_path, kind):
 def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
     from mmnist.training.train import train
 
-    train(tiny(seed=1), tmp_path / "runs")
+    train(tiny(seed=1, train={"epochs": 1}), tmp_path / "runs")
     for name in ("seed-0", "seed-1"):
         done = mmnist("predict", f"runs/tiny/{name}", "--probabilities", f"{name}.npy")
         assert done.returncode == 0, done.stderr

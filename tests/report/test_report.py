@@ -1,7 +1,5 @@
 """Where a report goes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,11 +55,3 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path):
         with pytest.raises(InputError, match="is a file; give a folder"):
             check_folder(folder)
     check_folder(tmp_path / "new" / "folder")
-
-
-def test_report_needs_neither_torch_nor_a_display():
-    code = (
-        "import sys, mmnist.report.report, mmnist.report.figures;"
-        "sys.exit(bool({'torch', 'matplotlib.pyplot'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,6 @@
 """A small study on disk, with published numbers, to be changed by tests."""
 
+import gc
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,12 @@ experiment,variant,best_valid_accuracy,valid_images,correct
 resize,small,0.5,40,20
 resize,large,0.95,40,38
 """
+
+
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """statsmodels collects garbage in each correction: most of the time of a verdict."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture
