@@ -95,12 +95,17 @@ def test_another_seed_gives_another_run_on_the_same_validation_images(tiny, tiny
 
 
 EVERYTHING = {
+    "data": {"split": {"train_images": 100}},
     "augment": "paper",
     "model": {"architecture": "mobilenet_v2", "size": 1.0},  # has dropout
     "train": {"epochs": 2, "ema": 0.9, "gradient_accumulation": 2, "gradient_clip": 1.0},
     "compute": {"precision": "bf16", "workers": 2},
 }
-STEPS_AN_EPOCH = 23
+MUON = {
+    "data": {"split": {"train_images": 100}},
+    "train": {"epochs": 2, "optimiser": "muon"},
+}
+STEPS_AN_EPOCH, STEPS_OF_100_IMAGES = 23, 7
 
 
 @pytest.mark.parametrize(
@@ -109,13 +114,13 @@ STEPS_AN_EPOCH = 23
         ({}, 1),
         ({}, STEPS_AN_EPOCH),  # trained, not validated
         ({}, STEPS_AN_EPOCH + 5),
-        (EVERYTHING, STEPS_AN_EPOCH + 5),
-        ({"train": {"epochs": 2, "optimiser": "muon"}}, STEPS_AN_EPOCH + 5),
+        (EVERYTHING, STEPS_OF_100_IMAGES + 5),
+        (MUON, STEPS_OF_100_IMAGES + 5),
     ],
 )
-def test_an_interrupted_run_resumes_to_the_same_result(tiny, tmp_path, changes, batches):
+def test_an_interrupted_run_resumes_to_the_same_result(tiny, tiny_run, tmp_path, changes, batches):
     experiment = tiny(**changes)
-    whole = train(experiment, tmp_path / "whole")
+    whole = train(experiment, tmp_path / "whole") if changes else tiny_run
     with interrupted_after(batches), pytest.raises(Interrupted, match="--resume"):
         train(experiment, tmp_path / "parts")
     part = Run(tmp_path / "parts" / "tiny" / "seed-0")
