@@ -73,6 +73,15 @@ def angles_of(scenes, found):
     return np.where(near.min(axis=1) < CELL_SIDE / 2, true, np.nan)
 
 
+def train_and_resume(experiment, folder):
+    """The run in `whole`; interrupted in its second epoch and resumed, it comes to the same."""
+    run = train(experiment, folder / "whole", resume=True)
+    with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
+        train(experiment, folder / "parts")
+    assert_same_result(run, train(experiment, folder / "parts", resume=True))
+    return run
+
+
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
@@ -106,15 +115,11 @@ def test_of_candidates_some_are_learnt_from(reader, tmp_path):
     """The first quarter of the epochs learns from all patches, the others from the worst read."""
     settings = {"epochs": 2, "candidates": 3}
     muon = {"optimiser": "muon", "weight_decay": 0.05}
-    run = train(reader(pretraining=settings, train=muon), tmp_path / "whole")
+    run = train_and_resume(reader(pretraining=settings, train=muon), tmp_path)
     plain = train(reader(pretraining={"epochs": 2}, train=muon), tmp_path / "plain")
     losses, plain_losses = (r.metrics["train_loss"].tolist() for r in (run, plain))
     assert losses[0] == plain_losses[0]
     assert losses[1] > plain_losses[1]
-    with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
-        train(reader(pretraining=settings, train=muon), tmp_path / "parts")
-    again = train(reader(pretraining=settings, train=muon), tmp_path / "parts", resume=True)
-    assert_same_result(run, again)
     assert "from epoch 2 on, patches that are read badly" in run.log_file.read_text("utf-8")
 
 
@@ -128,21 +133,13 @@ def test_patches_are_computed_as_tiles_of_larger_images(reader, tmp_path):
 
     experiment = reader(pretraining={"epochs": 2, "candidates": 2, "mosaic": 4})
     with register_module_forward_pre_hook(note):
-        run = train(experiment, tmp_path / "whole")
+        train(experiment, tmp_path / "whole")
     assert shapes[: 2 * BATCHES] == 2 * BATCHES * [(2, 1, 96, 96)]
     assert {shape[2:] for shape in shapes[2 * BATCHES :]} == {(64, 64)}
-    with interrupted_after(BATCHES + 3), pytest.raises(Interrupted):
-        train(experiment, tmp_path / "parts")
-    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
+    train_and_resume(experiment, tmp_path)
 
 
-def test_digits_may_be_all_there_is(reader, tmp_path):
-    run = train(reader(train={"epochs": 0}), tmp_path)
-    assert run.finished
-    assert run.metrics["trained_on"].tolist() == ["digits", "digits"]
-    assert "all 2 epochs: 512 patches each" in run.log_file.read_text("utf-8")
-
-
+@pytest.mark.slow  # the two tests after it learn them too, from patches that are read badly
 def test_single_digits_are_learnt(reader, tmp_path):
     """Most patches are read in the second epoch of 6,144: chance is 10 %."""
     learning = reader(
@@ -164,39 +161,41 @@ def test_how_many_digits_there_are_may_be_known(reader, tmp_path):
         if isinstance(network, MaximumNetwork) and network.training:
             known.append(inputs[2:] == (True,))
 
-    experiment = reader(
-        model={"digits": "three"},
-        resize=128,
-        pretraining={"epochs": 2, "patches": 1024 * 6, "candidates": 2, "mosaic": 4},
-        train={"presence_weight": 0.0, "ema": None, "learning_rate": 1e-6},
-    )
+    def known_to_be_three(patches):
+        return reader(
+            model={"digits": "three"},
+            resize=128,
+            pretraining={"epochs": 2, "patches": patches, "candidates": 2, "mosaic": 4},
+            train={"presence_weight": 0.0, "ema": None, "learning_rate": 1e-6},
+        )
+
     with register_module_forward_pre_hook(note):
-        run = train(experiment, tmp_path / "whole")
+        run = train(known_to_be_three(6 * 1024), tmp_path)
     assert known == 2 * 192 * [True] + 12 * [False]
     assert run.metrics["train_accuracy"].iloc[1] > 0.5
     assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
     # Three digits are read where they are: chance is 27 %, and one of three is right by itself.
     assert run.metrics["valid_accuracy"].iloc[1] > 0.4
-    with interrupted_after(192 + 30), pytest.raises(Interrupted):
-        train(experiment, tmp_path / "parts")
-    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
+    train_and_resume(known_to_be_three(32 * BATCHES), tmp_path)
 
 
 def test_angles_of_digits_may_be_told(reader, scenes, tmp_path):
-    """A network learns them from patches and says them of images."""
-    experiment = reader(
-        model={"angles": 3},
-        resize=128,
-        pretraining={"epochs": 2, "patches": 1024 * 6, "candidates": 2, "angle_weight": 1.0},
-        train={"epochs": 0, "presence_weight": 0.0, "ema": None},
-    )
-    run = train(experiment, tmp_path / "whole")
+    """A network learns them, and the digits, from patches and says them of images."""
+
+    def telling_angles(patches):
+        return reader(
+            model={"angles": 3},
+            resize=128,
+            pretraining={"epochs": 2, "patches": patches, "candidates": 2, "angle_weight": 1.0},
+            train={"epochs": 0, "presence_weight": 0.0, "ema": None},
+        )
+
+    run = train(telling_angles(6 * 1024), tmp_path)
+    assert run.metrics["train_accuracy"].iloc[1] > 0.4
     found = read_digits(run, np.array(scenes.images("test")))
     true = angles_of(scenes, found)
     assert np.corrcoef(found["angle"][~np.isnan(true)], true[~np.isnan(true)])[0, 1] > 0.5
-    with interrupted_after(192 + 30), pytest.raises(Interrupted):
-        train(experiment, tmp_path / "parts")
-    assert_same_result(run, train(experiment, tmp_path / "parts", resume=True))
+    train_and_resume(telling_angles(32 * BATCHES), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -225,8 +224,10 @@ def test_a_data_set_without_digits_cannot_tell_of_them(reader, easy_store, tmp_p
 def test_digits_alone_need_no_data_set_that_tells_of_them(reader, easy_store, tmp_path):
     """Those of the patches are known; the competition's images are for judging only."""
     run = train(reader(data={"path": str(easy_store)}, train={"epochs": 0}), tmp_path)
+    assert run.finished
     assert run.metrics["trained_on"].tolist() == ["digits", "digits"]
     assert run.summary["train_images"] == 0
+    assert "all 2 epochs: 512 patches each" in run.log_file.read_text("utf-8")
 
 
 def test_a_training_of_digits_that_fails_says_which_rate_is_too_high(reader, tmp_path):
