@@ -26,6 +26,7 @@ def run(tiny_run, tmp_path, monkeypatch) -> Run:
         (["tiny", "-o", "."], ". is a folder; name a file, such as labels.csv"),
         (["tiny", "-o", "runs"], "runs is a folder; name a file, such as runs/labels.csv"),
         (["tiny", "-o", "file/x.csv"], "file/x.csv cannot be written: file is a file"),
+        (["tiny", "-i", "file", "-o", "./file"], "file is the --input, and would be written over"),
         (["tiny", "--probabilities", "runs/tiny/seed-0/submission.csv"], "must be different files"),
     ],
 )

@@ -76,7 +76,7 @@ def predict(
         raise InputError("--input needs --output, the file for the labels of those images")
     _check_readings(chosen, readings)
     path = output or _default_output(chosen)
-    _check_files([each for each in (path, probabilities, readings) if each is not None])
+    _check_files([each for each in (path, probabilities, readings) if each is not None], images)
     for run in chosen:
         if not run.finished:
             _warn(f"{run.path} is not finished: its best epoch so far labels the images")
@@ -121,12 +121,14 @@ def _warn(text: str) -> None:
     messages.print(text, markup=False, soft_wrap=True)
 
 
-def _check_files(paths: list[Path]) -> None:
+def _check_files(paths: list[Path], images: Path | None) -> None:
     """Refuse files that cannot be written, before anything is computed."""
     from mmnist.errors import InputError
 
     seen: set[Path] = set()
     for path in paths:
+        if images is not None and path.resolve() == images.resolve():
+            raise InputError(f"{path} is the --input, and would be written over")
         if path.resolve() in seen:
             raise InputError(
                 "--output, --probabilities and --readings must be different files; two are to be "
