@@ -28,8 +28,8 @@ def step():
     for place in held:
         libc.free(place)
 """
-#: Page faults of the first ten steps, in which the heap finds its layout, and of the next three; and
-#: MiB that a reset gave back.
+#: Page faults of the first ten steps, in which the heap finds its layout, and of the next three;
+#: and MiB that a reset gave back.
 SCRIPT = """
 import resource, sys
 from mmnist.machine import keep_freed_memory, peak_memory_mib, reset_peak_memory
