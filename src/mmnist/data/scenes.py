@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures
 from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
-from mmnist.data.manifest import Part
+from mmnist.data.manifest import IMAGE_SHAPE, Part
 
-IMAGE_SIDE = 128
+IMAGE_SIDE = IMAGE_SHAPE[0]
 CHUNK_SIZE = 250
 
 LabelMode = Literal["natural", "uniform", "balanced"]
