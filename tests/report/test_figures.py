@@ -77,6 +77,17 @@ def test_seeds_share_a_colour_beside_other_runs(make_run, tmp_path):
     assert _pixels(beside, COLOURS[2]) == 0
 
 
+@pytest.mark.parametrize(("times", "scale"), [(4, "linear"), (6, "log")])
+def test_runs_of_very_different_length_are_drawn_over_a_log_axis_of_time(make_run, times, scale):
+    short, long = make_run("short"), make_run("long")
+    long.write_metrics(
+        long.metrics.assign(seconds=times * short.metrics["seconds"]).to_dict("records")
+    )
+    (axes,) = figures._error_by_time(build_report([short, Run(long.path)]).entries).axes
+    assert axes.get_xscale() == scale
+    assert axes.get_yscale() == "log"
+
+
 def test_colours_can_be_told_apart():
     rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in COLOURS], float)
     distances = np.linalg.norm(rgb[:, None] - rgb[None], axis=2)

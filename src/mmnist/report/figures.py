@@ -35,6 +35,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _LINES = ("-", "--", ":", "-.")
 
 DPI = 150
+#: Runs that take this many times as long as each other are drawn over a log axis of time.
+_MANY_TIMES = 5
 _PARTS = {"train": "training", "valid": "validation"}
 #: Look of all figures, for `matplotlib.rc_context`.
 STYLE = {
@@ -105,7 +107,8 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
 
 
 def _error_by_time(entries: Sequence[Entry]) -> Figure:
-    """Share of the validation images that are wrong (log axis), by the time of training so far."""
+    """Share of the validation images that are wrong (log axis), by the time of training so far (on
+    a log axis, too, if one run takes many times as long as another)."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
@@ -117,9 +120,14 @@ def _error_by_time(entries: Sequence[Entry]) -> Figure:
     axes.set(
         xlabel=f"minutes of training and validation ({'; '.join(devices)})",
         title="validation images that are wrong",
-        xlim=(0, None),
     )
     log_axis([axes], [line.get_ydata() for line in axes.lines])
+    times = [np.asarray(line.get_xdata(), dtype=float) for line in axes.lines]
+    lengths = [each.max() for each in times]
+    if max(lengths) > _MANY_TIMES * min(lengths):
+        log_axis([axes], times, "x")
+    else:
+        axes.set_xlim(0, None)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     _name_runs(figure, axes, entries)
     return figure
