@@ -228,18 +228,6 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             {"model": {"architecture": "resnet", "size": 18, "orientations": 8}},
             "is for digit_reader; with resnet leave it 1",
         ),
-        (
-            {"model": {"architecture": "resnet", "size": 18, "second_look": 1.0}},
-            "is for digit_reader; with resnet leave it out",
-        ),
-        (
-            {"model": {**READER, "pretrained": "mnist", "angles": 6, "second_look": 1.0}},
-            "set model.digits to three and model.angles to 6",
-        ),
-        (
-            {"model": {**READER, "digits": "three", "second_look": 1.0}},
-            "set model.digits to three and model.angles to 6",
-        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

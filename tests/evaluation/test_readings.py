@@ -8,8 +8,6 @@ import torch
 from mmnist.errors import InputError
 from mmnist.evaluation.predict import read_digits
 from mmnist.evaluation.readings import COLUMNS, find_digits, write_readings
-from mmnist.models.angles import over_ranges
-from mmnist.models.places import three_places
 
 
 def scores(*digits, images=2, grid=16):
@@ -52,8 +50,7 @@ def test_the_angle_is_the_mean_of_the_ranges(digits):
     made[:, 0] = 8
     made[0, 1 + 3 * 7 + 1, 4, 6] = 20 + np.log(3)
     made[0, 1 + 3 * 7 + 2, 4, 6] = 20
-    places = three_places(over_ranges(made, 3)) if digits == "three" else None
-    found = find_digits(made, 8, places, angles=3)
+    found = find_digits(made, 8, digits, angles=3)
     assert list(found) == [*COLUMNS, "angle"]
     assert found["digit"].iloc[0] == 7
     assert found["x"].iloc[0] == pytest.approx(48, abs=0.5)
@@ -91,8 +88,7 @@ def test_three_digits_are_found_where_there_are_three():
     """The most certain one of four that are more likely than not, and one that is not."""
     four = [(0, 7, 3, 3, 12), (0, 2, 10, 12, 20), (0, 5, 3, 12, 9), (0, 1, 12, 3, 10)]
     two = [(1, 0, 2, 2, 11), (1, 4, 9, 9, 12), (1, 6, 4, 9, 5)]
-    made = scores(*four, *two)
-    found = find_digits(made, 8, three_places(made))
+    found = find_digits(scores(*four, *two), 8, "three")
     assert found["Id"].tolist() == [0, 0, 0, 1, 1, 1]
     assert sorted(found["digit"][:3]) == [1, 2, 7]
     assert sorted(found["digit"][3:]) == [0, 4, 6]

@@ -12,10 +12,9 @@ from mmnist.config.schema import GRID
 from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings
 from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.patches import SQUARE
-from mmnist.models.digit_reader import digit_reader
+from mmnist.models.digit_reader import STRIDE, digit_reader
 from mmnist.models.factory import FAMILIES, build_model, count_parameters, layer_groups
 from mmnist.models.maximum import MaximumNetwork, Reading, read_maximum
-from mmnist.models.places import STRIDE
 
 READERS = [
     ("resnet", 18),
@@ -120,8 +119,6 @@ print(sorted(loaded))
             "mmnist.models.maximum",
             "mmnist.models.orientations",
             "mmnist.models.places",
-            "mmnist.models.second_look",
-            "mmnist.models.stages",
         ]
     )
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmnist.models.digit_reader import digit_reader
+from mmnist.models.digit_reader import STRIDE, digit_reader
 from mmnist.models.maximum import (
     NUM_OUTCOMES,
     read_maximum,
     read_single,
     read_three,
 )
-from mmnist.models.places import APART, STRIDE, three_places
+from mmnist.models.places import APART, three_places
 
 
 def probabilities(scores):

@@ -21,15 +21,6 @@ from mmnist.pipeline.device import choose_hardware
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.training.callbacks import Accumulate, AverageWeights, Precision, SeedSteps, Unfreeze
 
-LOOKS_TWICE = {
-    "architecture": "digit_reader",
-    "size": 0.5,
-    "digits": "three",
-    "angles": 6,
-    "second_look": 0.5,
-    "pretrained": "mnist",
-}
-
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
 LABELS = np.arange(24) % 10
 
@@ -214,7 +205,6 @@ def test_dropout_follows_from_seed_epoch_and_step():
     [
         *({"architecture": name, "size": min(of, default=None)} for name, of in SIZES.items()),
         {"architecture": "digit_reader", "size": 0.5, "orientations": 8},
-        LOOKS_TWICE,
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )

@@ -179,25 +179,6 @@ def test_how_many_digits_there_are_may_be_known(reader, tmp_path):
     train_and_resume(known_to_be_three(32 * BATCHES), tmp_path)
 
 
-def test_digits_may_be_looked_at_twice(reader, tmp_path):
-    """Both looks learn, from the patches that both together read badly; images, too, are read by
-    both."""
-
-    def looking_twice(patches):
-        return reader(
-            model={"digits": "three", "angles": 3, "second_look": 0.5},
-            resize=128,
-            pretraining={"epochs": 2, "patches": patches, "candidates": 2, "mosaic": 4},
-            train={"presence_weight": 0.0, "ema": None, "learning_rate": 1e-6},
-        )
-
-    run = train(looking_twice(6 * 1024), tmp_path)
-    assert run.metrics["train_accuracy"].iloc[1] > 0.5
-    assert run.metrics["train_loss"].iloc[1] < run.metrics["train_loss"].iloc[0]
-    assert run.metrics["valid_accuracy"].iloc[1] > 0.4
-    train_and_resume(looking_twice(32 * BATCHES), tmp_path)
-
-
 def test_angles_of_digits_may_be_told(reader, scenes, tmp_path):
     """A network learns them, and the digits, from patches and says them of images."""
 

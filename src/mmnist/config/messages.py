@@ -17,7 +17,6 @@ RELATED: dict[KeyPath, KeyPath] = {
     ("model", "digits"): ("model", "architecture"),
     ("model", "angles"): ("model", "architecture"),
     ("model", "orientations"): ("model", "architecture"),
-    ("model", "second_look"): ("model", "architecture"),
     ("resize",): ("model", "digits"),
     ("pretraining", "angle_weight"): ("model", "angles"),
     ("pretraining", "candidates"): ("pretraining", "epochs"),

@@ -52,9 +52,6 @@ class ModelSettings(Section):
     """8: kernels of `digit_reader` at 2 and 4 pixels come in eight orientations that share their
     weights (a group convolution): as many channels and as much time, with an eighth of the
     parameters there. 1: each has its own."""
-    second_look: Literal[0.5, 1.0, 1.5] | None = None
-    """Size of a second network of `digit_reader`, which reads each digit again, cut out and put
-    upright by what the first one says. It needs `digits: three` and `angles`. null: none."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -101,21 +98,6 @@ class ModelSettings(Section):
         if value > 1 and architecture not in ("digit_reader", None):
             raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
         return value
-
-    @field_validator("second_look")
-    @classmethod
-    def _second_look_is_possible(cls, size: float | None, info: ValidationInfo) -> float | None:
-        given = info.data.get
-        if size is None:
-            return size
-        if given("architecture") not in ("digit_reader", None):
-            raise ValueError(f"is for digit_reader; with {given('architecture')} leave it out")
-        if given("digits") == "any" or given("angles") == 1:
-            raise ValueError(
-                "needs to know where digits are and how far they are turned: set model.digits to "
-                "three and model.angles to 6, say"
-            )
-        return size
 
     @model_validator(mode="after")
     def _angles_are_taught(self) -> Self:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,16 +13,14 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.readings import find_digits
 from mmnist.files import replacing
+from mmnist.models.digit_reader import STRIDE
 from mmnist.models.factory import build_model
 from mmnist.models.maximum import MaximumNetwork
-from mmnist.models.places import STRIDE, Places
 from mmnist.models.pretraining import read_state_dict
 from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.device import choose_hardware
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.runs import Run
-
-T = TypeVar("T")
 
 
 def predict_probabilities(
@@ -38,7 +35,7 @@ def predict_probabilities(
         InputError: the run has no weights yet, or they do not fit its configuration.
     """
     outputs = _apply(run, images, device, progress, nn.Module.__call__)
-    return torch.cat([logits.float().softmax(1) for logits in outputs]).cpu().numpy()
+    return torch.cat([logits.softmax(1) for logits in outputs]).cpu().numpy()
 
 
 def read_digits(
@@ -59,10 +56,10 @@ def read_digits(
     model = run.experiment.model
     stride = STRIDE * images.shape[-1] / run.experiment.resize
     parts, first = [], 0
-    for joint, places in _apply(run, images, device, progress, _find):
-        found = find_digits(joint, stride, places, model.angles)
+    for scores in _apply(run, images, device, progress, MaximumNetwork.joint_scores):
+        found = find_digits(scores, stride, model.digits, model.angles)
         parts.append(found.assign(Id=found["Id"] + first))
-        first += len(joint)
+        first += len(scores)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -76,21 +73,14 @@ def check_reads_digits(run: Run) -> None:
         )
 
 
-def _find(model: MaximumNetwork, images: Tensor) -> tuple[Tensor, Places | None]:
-    """Joint scores, and the places of three digits where that is how many there are."""
-    if model.digits == "three":
-        return model.find_three(images)
-    return model.joint_scores(images), None
-
-
 def _apply(
     run: Run,
     images: np.ndarray,
     device: str,
     progress: Callable[[int], None],
-    function: Callable[[nn.Module, Tensor], T],
-) -> Iterator[T]:
-    """What `function` gives of the best network of a run and each batch of images."""
+    function: Callable[[nn.Module, Tensor], Tensor],
+) -> Iterator[Tensor]:
+    """What `function` of the best network of a run and a batch of images gives, in float32."""
     experiment = run.experiment
     compute = experiment.compute.model_copy(update={"device": device})
     hardware = choose_hardware(compute)
@@ -109,7 +99,7 @@ def _apply(
         for batch, _ in batches:
             with hardware.autocast():
                 output = function(model, batch)
-            yield output
+            yield output.float()
             progress(len(batch))
 
 

@@ -1,15 +1,18 @@
 """Which digits a network read, and where: from the scores of locations to a list of digits."""
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmnist.data.angles import middles_of_ranges
 from mmnist.files import replacing
-from mmnist.models.angles import middles_of_ranges, over_ranges
-from mmnist.models.places import STRIDE, Places, around, middle_of
+from mmnist.models.angles import over_ranges
+from mmnist.models.digit_reader import STRIDE
+from mmnist.models.places import three_places
 
 #: Digits are at least this many pixels apart, along one axis or the other, in images of the task;
 #: their cells have 28.
@@ -19,19 +22,18 @@ COLUMNS = ["Id", "digit", "x", "y", "probability"]
 
 
 def find_digits(
-    scores: Tensor, stride: float, places: Places | None = None, angles: int = 1
+    scores: Tensor, stride: float, digits: Literal["any", "three"] = "any", angles: int = 1
 ) -> pd.DataFrame:
     """Digits that were read in a batch of images, most certain first within each.
 
     A digit is read where one is more likely than not, and likelier than at all places nearby; or,
-    where there are known to be three, at three places.
+    where there are known to be three, at the three places of `mmnist.models.places`.
 
     Args:
         scores: float [B, 1 + 10 · angles, H, W], of no digit and of 0 to 9 at each location, each
             of these in all of the ranges of angles.
         stride: pixels of the images between two locations.
-        places: where there are known to be three, what is read there, as of
-            `mmnist.models.places.three_places`.
+        digits: how many digits there are known to be.
         angles: ranges of angles that are told apart.
 
     Returns:
@@ -44,22 +46,22 @@ def find_digits(
     p = over_ranges(joint, angles)
     # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
     some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
-    if places is not None:
+    if digits == "three":
+        places = three_places(p)
         image = torch.arange(len(p), device=p.device).repeat_interleave(3)
         row, column = places.middles.flatten(0, 1).T
-        each = places.scores[1:].double().softmax(dim=0).permute(1, 2, 0).flatten(0, 1)
+        each = places.scores[1:].softmax(dim=0).permute(1, 2, 0).flatten(0, 1)
     else:
         image, row, column = _peaks(some, int(_APART / stride))
         each = p[image, 1:, row, column].exp()
     probability, digit = each.max(dim=1)
-    y, x = middle_of(some[image], row, column, stride)
-    # Pixel 0 of a resized image is centred on pixel (scale - 1) / 2 of the original.
-    shift = (stride / STRIDE - 1) / 2
-    columns = dict(zip(COLUMNS, (image, digit, x + shift, y + shift, probability), strict=True))
+    y, x = _middles(some.sigmoid()[image], row, column, stride)
+    columns = dict(zip(COLUMNS, (image, digit, x, y, probability), strict=True))
     if angles > 1:
         odds = (joint[:, 1:] - joint[:, :1]).unflatten(1, (-1, angles))
-        each = around(odds[image, digit], row, column).logsumexp(dim=0)
-        columns["angle"] = each.softmax(dim=1) @ middles_of_ranges(angles).to(each)
+        each = _around(odds[image, digit], row, column).logsumexp(dim=0)
+        middles = torch.from_numpy(middles_of_ranges(angles))
+        columns["angle"] = each.softmax(dim=1) @ middles.to(each)
     found = pd.DataFrame({name: column.cpu() for name, column in columns.items()})
     return found.sort_values(["Id", "probability"], ascending=[True, False], ignore_index=True)
 
@@ -72,6 +74,28 @@ def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
     highest = F.max_pool2d(rank, 2 * near + 1, stride=1, padding=near)
     image, _, row, column = torch.nonzero((rank == highest) & (some > 0), as_tuple=True)
     return image, row, column
+
+
+def _around(values: Tensor, row: Tensor, column: Tensor, outside: float = -torch.inf) -> Tensor:
+    """`values` [n, C, H, W] at row, column [n] of each and the eight neighbours, [9, n, C]."""
+    padded = F.pad(values, (1, 1, 1, 1), value=outside)
+    n = torch.arange(len(values), device=values.device)
+    steps = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2)]
+    return torch.stack([padded[n, :, row + dy, column + dx] for dy, dx in steps])
+
+
+def _middles(some: Tensor, row: Tensor, column: Tensor, stride: float) -> tuple[Tensor, Tensor]:
+    """y and x in pixels of digits at these locations: the mean of their neighbourhood, weighted
+    with the probability `some` [n, 1, H, W] of a digit there.
+    """
+    weights = _around(some, row, column, outside=0.0).view(3, 3, -1)
+    total = weights.sum(dim=(0, 1))
+    offset = torch.arange(-1, 2, device=some.device)
+    dy = (weights.sum(dim=1) * offset[:, None]).sum(0) / total
+    dx = (weights.sum(dim=0) * offset[:, None]).sum(0) / total
+    # Pixel 0 of a resized image is centred on pixel (scale - 1) / 2 of the original.
+    shift = (stride / STRIDE - 1) / 2
+    return (row + dy) * stride + shift, (column + dx) * stride + shift
 
 
 def write_readings(path: Path, readings: pd.DataFrame) -> None:

@@ -10,9 +10,6 @@ from torch.nn import functional as F
 
 from mmnist.models.places import at_least_float32, single_place
 
-#: Degrees by which digits are turned to either side, at most.
-MOST = 45.0
-
 
 def over_ranges(scores: Tensor, ranges: int) -> Tensor:
     """Scores of no digit and of each digit, however far it is turned.
@@ -43,13 +40,8 @@ def ranges_of_single(scores: Tensor, ranges: int) -> Tensor:
     Returns:
         float32 [B, 10, ranges]: given that the digit is k, that it is turned so far.
     """
-    odds = single_place(at_least_float32(scores)).scores[1:, :, 0].T
+    odds = single_place(at_least_float32(scores))[1:, :, 0].T
     return odds.unflatten(1, (-1, ranges)).log_softmax(dim=2)
-
-
-def middles_of_ranges(ranges: int) -> Tensor:
-    """Angle in the middle of each range, degrees clockwise, float32 [ranges]."""
-    return MOST * ((2 * torch.arange(ranges) + 1) / ranges - 1)
 
 
 def angle_loss(log_p: Tensor, labels: Tensor, ranges: Tensor) -> Tensor:

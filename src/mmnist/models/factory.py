@@ -55,12 +55,7 @@ FAMILIES: dict[str, Family] = {
     "digit_reader": Family(
         None,
         "locations",
-        (
-            ("stage1", "second_look.stage1"),
-            ("stage2", "second_look.stage2"),
-            ("stage3", "second_look.stage3"),
-            ("locations", "second_look.digits"),
-        ),
+        (("stage1",), ("stage2",), ("stage3",), ("locations",)),
         channels=1,
     ),
 }
@@ -89,13 +84,7 @@ def build_model(settings: ModelSettings) -> nn.Module:
     one has 11 outputs and sees each location of the last feature map.
     """
     if settings.architecture == "digit_reader":
-        return digit_reader(
-            settings.size,
-            settings.digits,
-            settings.angles,
-            settings.orientations,
-            settings.second_look,
-        )
+        return digit_reader(settings.size, settings.digits, settings.angles, settings.orientations)
     if settings.architecture == "simple_cnn":
         return simple_cnn_reader() if settings.reads_maximum else SimpleCNN(CLASSES)
     model = torchvision.models.get_model(torchvision_name(settings), weights=None)
@@ -113,11 +102,10 @@ def build_model(settings: ModelSettings) -> nn.Module:
 
 def layer_groups(model: nn.Module, architecture: str) -> list[list[nn.Parameter]]:
     """Parameters of each group of layers, from input to output; together, all of the network."""
-    own = dict(model.named_modules())
+    own = dict(model.named_modules())  # the two-layer network with another head lacks a layer
     return [
-        [parameter for name in names if name in own for parameter in own[name].parameters()]
+        [parameter for name in names for parameter in own[name].parameters()]
         for names in FAMILIES[architecture].groups
-        # The two-layer network with another head lacks a group; not all readers look twice.
         if own.keys() & names
     ]
 

@@ -11,6 +11,7 @@ subtracted.
 """
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import accumulate
 from typing import Literal, NamedTuple
@@ -21,7 +22,7 @@ from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
 from mmnist.models.angles import over_ranges, ranges_of_single
-from mmnist.models.places import Places, at_least_float32, single_place, three_places
+from mmnist.models.places import at_least_float32, single_place, three_places
 
 NUM_DIGITS = 10
 #: Outcomes at a location, and of an image: no digit, then 0 to 9.
@@ -46,9 +47,6 @@ class Reading(NamedTuple):
     turned: Tensor | None = None
     """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart, while it
     trains: given each digit, log-probabilities of the ranges."""
-    looks: tuple[Tensor, ...] = ()
-    """Of patches by a network that looks twice, while it trains: outcomes float32 [B, 11] of each
-    look by itself, of which `outcomes` is the mean."""
 
     @property
     def logits(self) -> Tensor:
@@ -68,9 +66,7 @@ def read_maximum(scores: Tensor) -> Reading:
     Raises:
         ValueError: another number of outcomes.
     """
-    _check(scores)
-    # Outcomes come first, so that sums over them run along the memory.
-    return _of_places(at_least_float32(scores).flatten(2).transpose(0, 1).contiguous())
+    return _read(scores, lambda scores: scores.flatten(2).transpose(0, 1).contiguous())
 
 
 def read_single(scores: Tensor) -> Reading:
@@ -78,8 +74,7 @@ def read_single(scores: Tensor) -> Reading:
     proportion 1 : Σ_l P_l(k) / P_l(no digit), which is what remains of the product over locations
     when at most one of them may have a digit. Arguments and errors as of `read_maximum`.
     """
-    _check(scores)
-    return _of_places(single_place(at_least_float32(scores)).scores)
+    return _read(scores, single_place)
 
 
 def read_three(scores: Tensor) -> Reading:
@@ -87,31 +82,24 @@ def read_three(scores: Tensor) -> Reading:
     of the task: the three places where most is read have one digit each. Arguments and errors as of
     `read_maximum`; the grid has locations every 8 px, and room for three digits.
     """
-    _check(scores)
-    return _of_places(three_places(at_least_float32(scores)).scores)
+    return _read(scores, lambda scores: three_places(scores).scores)
 
 
-def _check(scores: Tensor) -> None:
+def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:
+    """`places` makes of scores [B, 11, H, W] those of independent places, [11, B, L]."""
     if scores.ndim != 4 or scores.shape[1] != NUM_OUTCOMES:
         raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
-
-
-def _of_places(scores: Tensor) -> Reading:
-    """What there is at independent places, from unnormalised log-probabilities [11, B, L]."""
+    scores = at_least_float32(scores)
     kind = scores.device.type
     with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
-        log_p = scores.log_softmax(dim=0)
+        # Outcomes come first, so that sums over them run along the memory.
+        log_p = places(scores).log_softmax(dim=0)
         cumulated = _cumulate(log_p)
         return Reading(_log_maximum(log_p, cumulated), _log_odds_of_presence(log_p, cumulated))
 
 
-#: Name of the layer that is not one of the sequence (`mmnist.models.second_look`).
-SECOND_LOOK = "second_look"
-
-
 class MaximumNetwork(nn.Sequential):
-    """Layers of a convolutional network, the last of which gives the scores of each location; and
-    perhaps, as `second_look`, a network that reads once more what these have found.
+    """Layers of a convolutional network, the last of which gives the scores of each location.
 
     As torchvision's Inception it returns more while it trains: a `Reading`; in evaluation mode the
     log-probabilities of the labels, float32 [B, 10], as any classifier.
@@ -127,11 +115,7 @@ class MaximumNetwork(nn.Sequential):
         """Scores of the locations of images float [B, C, S, S]: unnormalised log-probabilities
         [B, 1 + 10 · angles, H, W] of no digit and of each digit in each of the ranges of angles.
         """
-        x = images
-        for name, layer in self.named_children():
-            if name != SECOND_LOOK:
-                x = layer(x)
-        return x
+        return super().forward(images)
 
     def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
         """What there is in images [B, C, S, S], in either mode.
@@ -150,36 +134,13 @@ class MaximumNetwork(nn.Sequential):
         else:
             joint = take_apart(self.joint_scores(put_together(images, mosaic)), mosaic)
         scores = over_ranges(joint, self.angles)
-        learns = single and self.training  # nobody else asks for what follows
-        looks = ()
         if self.digits == "any":
             reading = read_maximum(scores)
-        elif self.looks_twice:
-            places = single_place(scores) if single else three_places(scores)
-            second = self.second_look(images, joint, places.middles, mosaic)
-            reading = _of_places(_mean_of_looks(places.scores, second))
-            looks = _each_look(places.scores, second) if learns else ()
         else:
             reading = read_single(scores) if single else read_three(scores)
-        if learns and self.angles > 1:
-            turned = ranges_of_single(joint, self.angles)
-            return reading._replace(turned=turned, looks=looks)
+        if single and self.training and self.angles > 1:  # nobody asks when patches are chosen
+            return reading._replace(turned=ranges_of_single(joint, self.angles))
         return reading
-
-    def find_three(self, images: Tensor) -> tuple[Tensor, Places]:
-        """The joint scores of images that have three digits, and the three places as they are read,
-        twice where there is a second look. Arguments as of `joint_scores`."""
-        joint = at_least_float32(self.joint_scores(images))
-        places = three_places(over_ranges(joint, self.angles))
-        if not self.looks_twice:
-            return joint, places
-        second = self.second_look(images, joint, places.middles)
-        return joint, places._replace(scores=_mean_of_looks(places.scores, second))
-
-    @property
-    def looks_twice(self) -> bool:
-        """Whether there is a second look."""
-        return hasattr(self, SECOND_LOOK)
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
         """Images float [B, C, S, S] → log-probabilities of the labels, float32 [B, 10]; in
@@ -200,28 +161,6 @@ def take_apart(images: Tensor, n: int) -> Tensor:
     batch, channels, height, width = images.shape
     parts = images.reshape(batch, channels, n, height // n, n, width // n)
     return parts.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, height // n, width // n)
-
-
-def _mean_of_looks(first: Tensor, second: Tensor) -> Tensor:
-    """Log-probabilities of no digit and of 0 to 9 at n places, [11, B, n]: whether there is a digit
-    is for the first look to say; which one, for both, on average.
-
-    Args:
-        first: float32 [11, B, n], unnormalised log-probabilities.
-        second: float32 [B, n, 10], log-probabilities of the digits.
-    """
-    first = first.log_softmax(dim=0)
-    some = first[1:].logsumexp(dim=0, keepdim=True)
-    digits = torch.logaddexp(first[1:], some + second.permute(2, 0, 1)) - math.log(2)
-    return torch.cat([first[:1], digits])
-
-
-def _each_look(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Outcomes [B, 11] of each look by itself, arguments as of `_mean_of_looks` with n = 1."""
-    one = first[:, :, 0].T.log_softmax(dim=1)
-    some = one[:, 1:].logsumexp(dim=1, keepdim=True)
-    other = torch.cat([one[:, :1].detach(), some.detach() + second[:, 0]], dim=1)
-    return one, other
 
 
 def scores_of_locations(channels: int, angles: int = 1) -> nn.Conv2d:

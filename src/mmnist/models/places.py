@@ -11,9 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Pixels between locations; location i is centred on pixel 8 i.
-STRIDE = 8
-
 #: Locations between two digits of an image, at least, along one axis or both, on a grid of 8 px:
 #: the cells of digits have 28 px and do not overlap.
 APART = 3
@@ -23,7 +20,7 @@ _NEVER = -1e9
 
 
 class Places(NamedTuple):
-    """Where digits are, n in each image."""
+    """Where digits are."""
 
     scores: Tensor
     """[11, B, n]: unnormalised log-probabilities of no digit and of 0 to 9 at each place."""
@@ -31,7 +28,7 @@ class Places(NamedTuple):
     """int64 [B, n, 2]: row and column of the location where most is read."""
 
 
-def single_place(scores: Tensor) -> Places:
+def single_place(scores: Tensor) -> Tensor:
     """The whole as one place, with one digit or none.
 
     Args:
@@ -39,15 +36,10 @@ def single_place(scores: Tensor) -> Places:
             kinds: 0 to 9, or each of them in each range of angles.
 
     Returns:
-        The place, with 1 + K outcomes.
+        Those of the place, [1 + K, B, 1].
     """
-    odds = (scores[:, 1:] - scores[:, :1]).flatten(2)
-    best = odds.detach().logsumexp(dim=1).argmax(dim=1, keepdim=True)
-    width = scores.shape[3]
-    return Places(
-        F.pad(odds.logsumexp(dim=2), (1, 0)).T[:, :, None],
-        torch.stack([best // width, best % width], dim=2),
-    )
+    odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
+    return F.pad(odds, (1, 0)).T[:, :, None]
 
 
 def three_places(scores: Tensor) -> Places:
@@ -76,29 +68,6 @@ def three_places(scores: Tensor) -> Places:
         free &= ~here
     digits = torch.stack(places, dim=2).transpose(0, 1)
     return Places(F.pad(digits, (0, 0, 0, 0, 1, 0), value=_NEVER), torch.stack(middles, dim=1))
-
-
-def around(values: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """`values` [n, C, H, W] at row, column [n] of each and the eight neighbours, [9, n, C]; minus
-    infinity outside of the grid."""
-    padded = F.pad(values, (1, 1, 1, 1), value=-torch.inf)
-    n = torch.arange(len(values), device=values.device)
-    steps = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2)]
-    return torch.stack([padded[n, :, row + dy, column + dx] for dy, dx in steps])
-
-
-def middle_of(
-    some: Tensor, row: Tensor, column: Tensor, stride: float = STRIDE
-) -> tuple[Tensor, Tensor]:
-    """y and x in pixels, each [n], of digits at the locations row, column [n]: the mean of their
-    neighbourhood, weighted with the probability of a digit there, of which `some` [n, 1, H, W] are
-    the log-odds.
-    """
-    weights = around(F.logsigmoid(some), row, column).softmax(dim=0).view(3, 3, -1)
-    offset = torch.arange(-1, 2, device=some.device)
-    dy = (weights.sum(dim=1) * offset[:, None]).sum(0)
-    dx = (weights.sum(dim=0) * offset[:, None]).sum(0)
-    return (row + dy) * stride, (column + dx) * stride
 
 
 def at_least_float32(scores: Tensor) -> Tensor:

@@ -36,10 +36,7 @@ class Objective:
             present: float32 [B, 10], 1 for digits that are in the image.
             turned: int64 [B], of patches: the range of angles of the digit.
         """
-        if isinstance(output, Reading) and output.looks:  # each learns for itself
-            loss = sum(F.nll_loss(look, labels + 1) for look in output.looks)
-        else:
-            loss = self.label_loss(output, labels)
+        loss = self.label_loss(output, labels)
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
