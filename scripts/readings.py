@@ -26,6 +26,7 @@ from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import CELL_SIDE, GlyphPool
 from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, chunk_layout
 from mmnist.data.store import Store, open_store
+from mmnist.errors import InputError
 from mmnist.evaluation.predict import read_digits
 from mmnist.report.figures import STYLE, save_figure
 from mmnist.runs import find_runs
@@ -35,7 +36,15 @@ SHOWN = 12
 
 
 def main(name: str, digits: str, picture: Path) -> None:
-    (run,) = find_runs([name])
+    try:
+        runs = find_runs([name])
+    except InputError as error:
+        sys.exit(str(error))
+    if len(runs) > 1:
+        sys.exit(
+            f"{name} stands for several runs; take one: {', '.join(str(r.path) for r in runs)}"
+        )
+    run = runs[0]
     store = open_store(run.experiment.data.path)
     truth, middles = layout(store, digits)
     images = np.array(store.images("test")[: len(truth)])

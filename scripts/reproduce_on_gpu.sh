@@ -23,6 +23,7 @@
 #   MINUTES  length of a piece                  (default: 7, and two for the rest)
 #   TRAIN, TEST  number of images               (default: 50000 and 10000)
 set -euo pipefail
+unset CDPATH # with it, cd prints
 
 folder=${1:?usage: scripts/reproduce_on_gpu.sh FOLDER [--one-piece]}
 pieces=${2:-all}
@@ -65,7 +66,7 @@ while true; do
         --seeds "${SEEDS:-1}" --device "${DEVICE:-cuda}" --time-limit "${MINUTES:-7}" \
         "${options[@]}" || status=$?
     pack
-    echo "results so far: $archive ($(du -h "$archive" | cut -f1))"
+    if [[ -f $archive ]]; then echo "results so far: $archive ($(du -h "$archive" | cut -f1))"; fi
     # 3: out of time, with more to do. 0: all done. Else: what failed was said above.
     [[ $status == 3 && $pieces == all ]] || exit "$status"
 done

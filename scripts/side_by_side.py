@@ -19,6 +19,8 @@ COLUMNS = 8
 
 def main(real: Path, generated: Path, output: Path) -> None:
     with np.load(real, allow_pickle=False) as file:
+        if missing := {"x", "y"} - set(file):
+            sys.exit(f"{real} has no {' and no '.join(sorted(missing))}")
         images, labels = file["x"], file["y"]
     if not len(images):
         sys.exit(f"{real} holds no image")

@@ -24,10 +24,12 @@ FLOORS: dict[str, set[str]] = {
     "models": BASE | {"config"},
     "pipeline": BASE | {"config", "data", "models"},
     "evaluation": BASE | {"config", "data", "models", "pipeline", "runs"},
-    "study": BASE | {"config", "data", "runs", "evaluation.metrics", "evaluation.compare"},
+    "study": BASE
+    | {"config", "data", "runs", "evaluation.best", "evaluation.metrics", "evaluation.compare"},
     "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation", "study"},
     "report": BASE
-    | {"config", "data", "runs", "evaluation.metrics", "evaluation.compare", "study"},
+    | {"config", "data", "runs", "study"}
+    | {"evaluation.best", "evaluation.metrics", "evaluation.compare"},
     "doctor": BASE | {"config", "data", "models", "pipeline"},
     "cli": BASE
     | {"config", "data", "runs", "pipeline", "evaluation", "study", "training", "report", "doctor"},

@@ -35,6 +35,27 @@ def test_a_file_in_the_way_is_a_clear_failure(tmp_path):
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot write .*a\.txt: .*file is a file, not a folder"):
+        write_text(tmp_path / "file" / "a.txt", "text")
+
+
+def test_a_link_stays_and_what_it_names_is_replaced(tmp_path):
+    (tmp_path / "b.txt").write_text("old")
+    (tmp_path / "a.txt").symlink_to("b.txt")
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "b.txt").read_text() == "new"
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RunError, match="is a device or a pipe"):
+        write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("name", ["", ".", "folder"])
 def test_a_folder_in_place_of_the_file_is_a_clear_failure(tmp_path, monkeypatch, name):
     (tmp_path / "folder").mkdir()

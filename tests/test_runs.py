@@ -72,6 +72,7 @@ def test_runs_of_studies_are_listed_with_their_study(root):
         ("/x/a/seed-0", "mmnist train /x/a/seed-0/config.yaml --resume --runs /x"),
         ("a/seed-0", "mmnist train a/seed-0/config.yaml --resume --runs ."),
         ("seed-0", "mmnist train seed-0/config.yaml --resume --runs {up}"),
+        ("../a/seed-0", "mmnist train ../a/seed-0/config.yaml --resume --runs {up}"),
     ],
 )
 def test_the_command_that_resumes_a_run_finds_it(tmp_path, monkeypatch, path, command):
@@ -104,6 +105,7 @@ def test_predictions_come_back(root):
     [
         ("summary.json", None, lambda run: run.summary, "summary.json is missing"),
         ("summary.json", "{", lambda run: run.summary, r"summary\.json is damaged"),
+        ("summary.json", "[]", lambda run: run.summary, r"summary\.json is damaged"),
         ("metrics.csv", None, lambda run: run.metrics, "no finished epoch yet"),
         ("metrics.csv", "", lambda run: run.metrics, r"metrics\.csv is damaged"),
         ("valid_predictions.npz", None, lambda run: run.predictions("valid"), "no finished epoch"),
@@ -118,6 +120,30 @@ def test_missing_and_damaged_files_are_named(root, name, content, read, message)
         (run.path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         read(run)
+
+
+def test_predictions_with_a_changed_byte_are_read_or_refused(root):
+    run = Run(root / "b" / "seed-0")
+    rng = np.random.default_rng(0)
+    run.write_predictions("valid", np.arange(50), np.arange(50) % 10, rng.random((50, 10)))
+    path = run.path / "valid_predictions.npz"
+    whole = path.read_bytes()
+    refused = 0
+    for place in rng.integers(0, len(whole), 300):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 85]) + whole[place + 1 :])
+        try:
+            run.predictions("valid")
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
+def test_a_run_can_be_held_again_by_its_holder(root):
+    run = Run(root / "b" / "seed-0")
+    with run.held(), run.held():
+        pass
+    with run.held():
+        pass
 
 
 def test_summary_with_nan_is_refused(root):

@@ -45,6 +45,10 @@ class RunError(MmnistError):
     exit_code = 1
 
 
+class InUse(RunError):  # noqa: N818 - nothing is wrong
+    """Another process is working on the run."""
+
+
 class Interrupted(MmnistError):  # noqa: N818 - to be stopped is no error
     """The user stopped the work, and it was saved; the message says how to go on."""
 

@@ -18,13 +18,19 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise RunError(f"cannot write {path}: it is a folder")
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    if path.exists() and not path.is_file():
+        raise RunError(f"cannot write {path}: it is a device or a pipe, not a file")
+    target = Path(os.path.realpath(path))  # a link stays, and what it names is replaced
+    temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _give_usual_mode(temporary)
-        _flush(temporary)
-        temporary.replace(path)
+        flush(temporary)
+        temporary.replace(target)
+    except (FileExistsError, NotADirectoryError) as error:
+        above = next((each for each in path.parents if each.is_file()), path.parent)
+        raise RunError(f"cannot write {path}: {above} is a file, not a folder") from error
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
@@ -36,11 +42,12 @@ def _give_usual_mode(path: Path) -> None:
     """Readable as any new file is, whatever the writer of the file made of it."""
     mask = os.umask(0)
     os.umask(mask)
-    path.chmod(0o666 & ~mask)
+    with suppress(OSError):  # where the file system has no modes
+        path.chmod(0o666 & ~mask)
 
 
-def _flush(path: Path) -> None:
-    """Have it on the disk before its name is: a power failure else leaves an empty file."""
+def flush(path: Path) -> None:
+    """Have a file on the disk before its name is: a power failure else leaves an empty file."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

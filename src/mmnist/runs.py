@@ -16,8 +16,8 @@ runs/<name>/seed-<n>/
 
 import json
 import shlex
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from mmnist.config.loading import dump_experiment, load_experiment
 from mmnist.config.schema import Experiment
-from mmnist.errors import InputError
+from mmnist.errors import InputError, InUse, RunError
 from mmnist.files import replacing, write_text
 
 #: Value of `status` in summary.json.
@@ -74,7 +75,9 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether there is a run here."""
-        return self.config_file.is_file()
+        with suppress(OSError):  # not allowed to look, or a name that is too long
+            return self.config_file.is_file()
+        return False
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -99,9 +102,32 @@ class Run:
     @property
     def resume_command(self) -> str:
         """What goes on with the run, to be typed where its path is looked up."""
-        parents = self.path.parents if len(self.path.parents) > 1 else self.path.absolute().parents
+        whole = len(self.path.parents) > 1 and ".." not in self.path.parts
+        parents = (self.path if whole else self.path.resolve()).parents
         root = [] if parents[1] == Path("runs") else ["--runs", str(parents[1])]
         return shlex.join(["mmnist", "train", str(self.config_file), "--resume", *root])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the run for this process while the block lasts; within it, to hold it again does
+        nothing.
+
+        Raises:
+            InUse: another process holds it.
+            RunError: the folder around it cannot be made.
+        """
+        lock = FileLock(self.path.parent / f".{self.path.name}.lock", is_singleton=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InUse(f"another process is working on {self.path}") from error
+        except OSError as error:
+            raise RunError(f"cannot make the run folder {self.path}: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -157,7 +183,7 @@ class Run:
             else:
                 cause = "has no finished epoch yet"
             raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        except Exception as error:  # whatever damaged bytes make of it: zlib.error, KeyError …
             raise InputError(f"{path} is damaged: {error}") from error
 
     def write_predictions(
@@ -193,11 +219,16 @@ class Run:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise InputError(f"{self.path} is not a complete run: {name} is missing") from error
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:
             raise InputError(f"{path} is damaged: {error}") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{path} is damaged: it is no JSON object")
+        return content
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
         write_text(self.path / name, json.dumps(content, indent=2, allow_nan=False) + "\n")

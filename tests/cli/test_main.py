@@ -95,6 +95,7 @@ def test_help_of_every_command(mmnist):
         ["train"],
         ["predict"],
         ["report"],
+        ["reproduce"],
         ["doctor"],
         *(["data", name] for name in ("make", "import", "info", "show")),
         *(["config", name] for name in ("show", "check", "schema")),

@@ -85,6 +85,10 @@ def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
         (["tiny", "weightless", "--readings", "r.csv"], "wants one run, not tiny/seed-0, tiny"),
         (["tiny", "--output", "x.csv", "--probabilities", "./x.csv"], "must be different files"),
         (["weightless"], "has no weights yet"),
+        (
+            ["tiny", "weightless", "--output", "x.csv"],
+            "error: runs/weightless/seed-0 has no weights",
+        ),
     ],
 )
 def test_bad_input(mmnist, run, tmp_path, arguments, message):

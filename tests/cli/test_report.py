@@ -99,6 +99,15 @@ def test_runs_are_looked_up_in_another_folder(capsys):
     assert _files("other/a/seed-0/report") == FIGURES
 
 
+def test_a_seed_that_has_no_epoch_yet_is_left_out(capsys):
+    _write_run("a")
+    _write_run("a", seed=1).metrics_file.unlink()
+    assert run_cli(["report", "a", "--format", "csv"]) == 0
+    out, err = capsys.readouterr()
+    assert set(pd.read_csv(io.StringIO(out))["seed"]) == {0}
+    assert "a/seed-1 is left out: no epoch of it is finished yet" in " ".join(err.split())
+
+
 def _no_epoch():
     (_write_run("a").metrics_file).unlink()
 

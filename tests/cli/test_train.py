@@ -90,8 +90,8 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
     ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml"),
+        (["{config}", "--device", "tpu"], "--device tpu: allowed: auto, cpu, cuda"),
         (["{config}", "--set", "train.epoch=3"], "did you mean 'epochs'"),
-        (["{config}", "--device", "tpu"], "wanted auto, cpu or cuda"),
         (["{config}", "--resume", "--force"], "give one of the two"),
         (["{config}", "{config}"], "same name and seed: tiny/seed-0"),
         (["{config}", "--set", "data.path=missing"], "no data set at missing"),

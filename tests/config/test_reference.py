@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,12 @@ def test_the_committed_page_is_up_to_date() -> None:
 
 
 def test_every_key_has_a_row() -> None:
-    rows = set(re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$", reference(), re.MULTILINE))
-    assert {key[-1] for key in all_keys()} == rows
+    pattern = r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$"
+    rows = Counter(re.findall(pattern, reference(), re.MULTILINE))
+    # The transforms of `augment` have the same keys, and stand in one table.
+    keys = Counter(key[-1] for key in all_keys() if key[:1] != ("augment",) or len(key) < 3)
+    assert rows.keys() == {key[-1] for key in all_keys()}
+    assert not keys - rows
 
 
 def test_every_section_has_a_table() -> None:

@@ -122,7 +122,9 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, suffix):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 broken zip"])
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"hello", b"Repository not found", b"PK\x03\x04 broken zip"]
+)
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_damaged_files_are_refused_by_name(tmp_path, content, suffix):
     path = tmp_path / f"broken{suffix}"

@@ -1,6 +1,7 @@
 """The figures: real images, with something on them that depends on the runs."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from mmnist.errors import RunError
 from mmnist.report import figures
-from mmnist.report.content import build_report
+from mmnist.report.content import Report, build_report
 from mmnist.report.figures import COLOURS, draw_figures
 from mmnist.runs import Run
 
@@ -47,6 +48,12 @@ def test_figures_have_their_size_and_are_not_blank(make_run, tmp_path):
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         assert (border == 255).all()  # nothing is cut off at the edge
         assert 0.02 < (image != 255).any(axis=2).mean() < 0.9
+
+
+def test_names_are_no_formulas(make_run, tmp_path):
+    run = make_run("a")
+    entries = [replace(each, label=r"net $\foo$") for each in build_report([run, run]).entries]
+    assert draw_figures(Report(entries), tmp_path)
 
 
 def test_figures_depend_on_the_run(make_run, tmp_path):

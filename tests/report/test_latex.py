@@ -68,3 +68,4 @@ def test_escape():
         r"a\_b \& 5 \% \#1 \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{} "
         r"\textdagger{} $\pm$"
     )
+    assert escape("[64] px *") == "{[}64] px {*}", "not the length of the line break before it"

@@ -2,12 +2,14 @@
 
 import io
 import re
+import shutil
 
 import pandas as pd
 import pytest
 
 from mmnist.report.content import SMALL_NOTE, build_report
 from mmnist.report.tables import render_csv, render_markdown
+from mmnist.runs import Run
 
 
 def _csv(*runs):
@@ -62,6 +64,12 @@ def test_csv_puts_runs_below_each_other(make_run):
     assert over_seeds["accuracy_deviation"] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-6)
     assert "2 seeds" in over_seeds["note"]
     assert "not finished" in accuracy.loc[("b", "0")]["note"]
+
+
+def test_csv_tells_runs_of_one_name_and_seed_apart(make_run, tmp_path):
+    one = make_run("a")
+    other = Run(shutil.copytree(one.path, tmp_path / "elsewhere" / "a" / "seed-0"))
+    assert set(_csv(one, other)["label"]) == {str(one.path), str(other.path)}
 
 
 def test_csv_says_where_the_images_come_from(make_run):

@@ -3,7 +3,9 @@ import os
 from pathlib import Path
 
 import pytest
+from study.conftest import STUDY
 
+from mmnist.config.loading import load_experiment
 from mmnist.config.origin import ConfigError
 from mmnist.study.loading import is_study, load_study, save_study
 
@@ -30,6 +32,23 @@ def test_changes_reach_every_configuration(study_file):
     assert {config.train.epochs for config in loaded.configs.values()} == {7}
     assert {config.data.split.train_images for config in loaded.configs.values()} == {50}
     assert loaded.study.changes == ["train.epochs=7", "data.split.train_images=50"]
+
+
+def test_of_changes_of_one_key_the_last_one_counts(study_file):
+    path = study_file(("published:", "changes: [train.epochs=5]\npublished:"))
+    loaded = load_study(path, ["train.epochs=6", "train.epochs=5"])
+    assert {config.train.epochs for config in loaded.configs.values()} == {5}
+
+
+def test_the_configuration_of_one_run_is_no_study(study_file):
+    path = study_file().parent / "small.yaml"
+    with pytest.raises(ConfigError, match="not a study: mmnist train"):
+        load_study(path)
+
+
+def test_a_study_is_not_the_configuration_of_one_run(study_file):
+    with pytest.raises(ConfigError, match=r"is a study.*mmnist reproduce --file"):
+        load_experiment(study_file())
 
 
 def test_changes_of_the_file_come_before_those_of_the_command(study_file):
@@ -68,8 +87,8 @@ def test_a_study_is_told_from_a_configuration(study_file):
 
 
 BAD = {
-    "unknown variant in a claim": (("better: large", "better: huge"), "no variant 'huge'", 12),
-    "compared with itself": (("than: small", "than: large"), "names a variant twice", 12),
+    "unknown variant in a claim": (("better: large", "better: huge"), "no variant 'huge'", 11),
+    "compared with itself": (("than: small", "than: large"), "names a variant twice", 11),
     "variant without a configuration": (
         ("small: small.yaml", "small: {label: x}"),
         "experiments.resize.variants.small.config: is missing",
@@ -88,6 +107,31 @@ BAD = {
         ("label: 64 px", "label: 64 px, published: resize/huge"),
         "experiments.resize.variants.large.published: there is no variant resize/huge",
         9,
+    ),
+    "a key of a claim left out": (
+        ("        than: small\n", ""),
+        "experiments.resize.claims.0.than: is missing",
+        11,
+    ),
+    "unknown key in a claim": (
+        ("        than: small\n", "        than: small\n        thn: small\n"),
+        "experiments.resize.claims.0.thn: unknown key",
+        15,
+    ),
+    "a claim that is a number": (
+        ("      - claim: Larger images help\n", "      - 5\n      - claim: Larger images help\n"),
+        "experiments.resize.claims.0: wanted a mapping",
+        11,
+    ),
+    "an experiment that is a text": (
+        ("  again:\n", "  third: text\n  again:\n"),
+        "experiments.third: wanted a mapping",
+        15,
+    ),
+    "no experiment": (
+        (STUDY[STUDY.index("experiments:") :], "experiments: {}\n"),
+        "experiments: wanted at least 1, not 0",
+        4,
     ),
     "other split": (
         ("large: {config: large.yaml", "large: {config: split.yaml"),
@@ -108,7 +152,7 @@ def test_what_is_wrong_is_said_with_its_place(study_file, name):
     place = os.path.normpath(path)
     lines = [each for each in str(caught.value).splitlines() if message in each]
     assert lines, str(caught.value)
-    assert any(each.startswith(f"{place}:{near}:") for each in lines for near in (line, line - 1))
+    assert any(each.startswith(f"{place}:{line}:") for each in lines), str(caught.value)
 
 
 def test_a_wrong_configuration_is_said_once_though_two_variants_use_it(study_file):

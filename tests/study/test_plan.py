@@ -32,6 +32,13 @@ def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
     assert {each.epochs_left for each in planned} == {2}
 
 
+def test_seeds_end(study_file, tmp_path):
+    loaded = load_study(study_file(), ["seed=4294967295"])
+    assert len(plan_runs(loaded, tmp_path, seeds=1)) == 2
+    with pytest.raises(InputError, match="the last seed would be 4294967296"):
+        plan_runs(loaded, tmp_path, seeds=2)
+
+
 def test_one_experiment_keeps_the_names_of_shared_runs(study_file, tmp_path):
     (only,) = plan_runs(load_study(study_file()), tmp_path, only=["again"])
     assert only.config.name == "small"

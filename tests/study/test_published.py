@@ -96,6 +96,12 @@ BAD = [
     ("accuracy", ("505,495", "505,506"), "506 of 505 images cannot be right"),
     ("accuracy", ("505,495", "505,494"), "0.980198 is not 494 of 505"),
     ("accuracy", ("resize,64,0.5,10,5", "size,small,0.980198,505,495"), ":3: a second line for"),
+    ("accuracy", ("505,495", "505,495,1"), "accuracy.csv:2: more cells than columns"),
+    (
+        "accuracy",
+        ("size,small", "\n\nseize,small"),
+        "accuracy.csv:4: there is no experiment 'seize'",
+    ),
     ("curves", ("small,1,", "small,0,"), "curves.csv:3: a second line"),
     ("curves", ("valid_loss", "validation_loss"), "curves.csv:1: no column valid_loss"),
     ("curves", ("1.91", "-1"), "curves.csv:2: valid_loss is -1"),

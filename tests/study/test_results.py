@@ -33,7 +33,8 @@ def finish(loaded, tmp_path):
         run = Run(tmp_path / "runs" / config.name / f"seed-{seed}")
         run.write_config(config)
         run.write_environment({"data": {"fingerprint": fingerprint}})
-        run.write_summary({"status": status, "best_epoch": 1})
+        valid = compute_metrics(LABELS, probabilities(right).argmax(axis=1)).to_dict()
+        run.write_summary({"status": status, "best_epoch": 1, "valid": valid})
         losses = [0.9, 0.5, 0.6]
         run.write_metrics([{"epoch": i, "valid_loss": loss} for i, loss in enumerate(losses)])
         index = np.arange(40) if index is None else index
@@ -112,6 +113,12 @@ def test_runs_of_another_recipe_are_not_seeds(loaded, finish, tmp_path):
     with pytest.raises(InputError, match="different: resize") as caught:
         read_results(loaded, tmp_path / "runs")
     assert str(other.path) in str(caught.value)
+
+
+def test_a_damaged_summary_is_named(loaded, finish, tmp_path):
+    finish("small").write_summary({"status": FINISHED, "best_epoch": 1})
+    with pytest.raises(InputError, match=r"summary\.json is damaged: 'valid' is missing"):
+        read_results(loaded, tmp_path / "runs")
 
 
 def test_damaged_predictions_are_named(loaded, finish, tmp_path):

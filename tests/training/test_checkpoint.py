@@ -16,7 +16,7 @@ from mmnist.training.learner import optimiser
 from mmnist.training.state import RunState
 
 
-def learner_of(kind: str, device: str = "cpu") -> SimpleNamespace:
+def learner_of(kind: str, device: str = "cpu", precision: str = "fp32") -> SimpleNamespace:
     """What a checkpoint holds of a learner; on the meta device, one that is not the CPU."""
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 10))
     model.to(device)
@@ -25,7 +25,10 @@ def learner_of(kind: str, device: str = "cpu") -> SimpleNamespace:
     learner = SimpleNamespace(
         model=model,
         opt=optimiser(TrainSettings(optimiser=kind))(groups, lr=0.01),
-        cbs=[Precision(choose_hardware(ComputeSettings(device="cpu", precision="fp32"))), average],
+        cbs=[
+            Precision(choose_hardware(ComputeSettings(device="cpu", precision=precision))),
+            average,
+        ],
     )
     average.learn = learner
     average.after_create()
@@ -53,9 +56,21 @@ def test_steps_are_counted_on_the_cpu_and_all_else_is_where_the_weights_are(tmp_
     assert found == expected[kind]
 
 
+def test_the_scale_of_fp16_gradients_comes_back(tmp_path):
+    saved, loaded = (learner_of("sgd", precision="fp16") for _ in range(2))
+    scaler = saved.cbs[0].gradient_scaler
+    scaler.load_state_dict({**scaler.state_dict(), "scale": 8.0, "_growth_tracker": 5})
+    assert loaded.cbs[0].gradient_scaler.state_dict() != scaler.state_dict()
+    save_checkpoint(tmp_path / "checkpoint.pt", saved, RunState())
+    load_checkpoint(tmp_path / "checkpoint.pt", loaded)
+    assert loaded.cbs[0].gradient_scaler.state_dict() == scaler.state_dict()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 broken zip"])
 def test_a_damaged_file_is_refused(tmp_path, content):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"cannot resume from .*checkpoint\.pt: .+; start afresh"):
+    with pytest.raises(
+        InputError, match=r"cannot resume from .*checkpoint\.pt: .+; delete .* to start afresh"
+    ):
         load_checkpoint(path, learner_of("adam"))

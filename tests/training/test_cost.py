@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mmnist.config.loading import dump_experiment
+from mmnist.config.schema import Experiment
 from mmnist.errors import InputError, RunError
 from mmnist.models.digit_reader import digit_reader
 from mmnist.models.simple_cnn import SimpleCNN
@@ -163,6 +164,21 @@ def test_too_little_memory_is_a_clear_failure(tiny, monkeypatch, message):
     monkeypatch.setattr(cost, "make_learner", fail)
     with pytest.raises(RunError, match=r"does not fit into the memory.*train\.batch_size"):
         measure_cost(tiny())
+
+
+def test_what_is_to_be_lowered_is_what_was_too_large(monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(cost, "make_learner", fail)
+    reader = {
+        "name": "reader",
+        "model": {"architecture": "digit_reader", "size": 0.5, "pretrained": "mnist"},
+        "pretraining": {"batch_size": 32, "candidates": 3, "side": 40},
+        "train": {"epochs": 0},
+    }
+    with pytest.raises(RunError, match=r"96 patches at 40 px: lower .*pretraining\.batch_size"):
+        measure_cost(Experiment.model_validate(reader))
 
 
 AFTER_A_BLOCK = """

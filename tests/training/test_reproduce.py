@@ -122,7 +122,7 @@ def test_a_run_that_cannot_be_made_does_not_stop_the_others(loaded, tmp_path, mo
 
 def test_ctrl_c_stops_all(loaded, tmp_path, monkeypatch):
     def train(*arguments, **options):
-        raise Interrupted("saved at epoch 1; add --resume to the same command to go on")
+        raise Interrupted("saved at epoch 1; to go on, give the same command with --resume")
 
     monkeypatch.setattr(reproduce, "train", train)
     with pytest.raises(Interrupted, match="the same command goes on") as caught:

@@ -1,5 +1,6 @@
 """Real training on an easy task: it learns, writes its folder, repeats and resumes to the bit."""
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -13,9 +14,10 @@ from training.interruption import assert_same_result, interrupted_after
 
 from mmnist import machine
 from mmnist.config.loading import load_experiment
-from mmnist.errors import InputError, Interrupted, RunError
-from mmnist.runs import Run
+from mmnist.errors import InputError, Interrupted, InUse, RunError
+from mmnist.runs import Run, run_of
 from mmnist.torchvision_import import torchvision
+from mmnist.training import train as train_module
 from mmnist.training.train import train
 
 
@@ -177,6 +179,53 @@ def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
     run.checkpoint_file.write_bytes(b"not a checkpoint")
     with pytest.raises(InputError, match=r"cannot resume from .*checkpoint\.pt"):
         train(tiny(train={"epochs": 1}), tmp_path, resume=True)
+
+
+def test_an_error_within_a_batch_changes_nothing_that_is_trained_later(tiny, tmp_path, monkeypatch):
+    experiment = tiny(train={"epochs": 1}, compute={"precision": "bf16"})
+    clean = train(experiment, tmp_path / "clean")
+    real = torchvision.models.ShuffleNetV2.forward
+
+    def forward(self, images):
+        real(self, images)  # so far that weights were turned into bf16
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torchvision.models.ShuffleNetV2, "forward", forward)
+        with pytest.raises(RunError, match="does not fit into the memory"):
+            train(experiment, tmp_path / "too_large")
+    assert not torch.is_autocast_enabled("cpu")
+    later = train(experiment, tmp_path / "later")
+    assert later.model_file.read_bytes() == clean.model_file.read_bytes()
+
+
+def test_a_run_that_another_process_holds_is_left_to_it(tiny, tmp_path):
+    experiment = tiny(train={"epochs": 1})
+    run = run_of(experiment, tmp_path)
+    run.path.parent.mkdir()
+    with (run.path.parent / ".seed-0.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InUse, match=r"another process is working on .*seed-0"):
+            train(experiment, tmp_path, overwrite=True)
+        assert not run.path.exists()
+    assert train(experiment, tmp_path).finished
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_left_as_it_is(
+    tiny, tiny_run, tmp_path, monkeypatch
+):
+    experiment, real = tiny(), train_module.set_up
+
+    def set_up(*arguments, **options):
+        shutil.copytree(tiny_run.path.parents[1], tmp_path, dirs_exist_ok=True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(train_module, "set_up", set_up)
+    with pytest.raises(InputError, match="holds a run already"):
+        train(experiment, tmp_path)
+    shutil.rmtree(tmp_path / "tiny")
+    run = train(experiment, tmp_path, resume=True)
+    assert run.log_file.read_bytes() == tiny_run.log_file.read_bytes()
 
 
 def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmnist.cli.devices import check_device
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -68,8 +70,7 @@ def predict(
     from mmnist.runs import find_runs
 
     chosen = find_runs(runs, runs_folder)
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device {device}: allowed: auto, cpu, cuda")
+    check_device(device)
     if probabilities is not None and probabilities.suffix not in (".csv", ".npy"):
         raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
     if images is not None and output is None:
@@ -77,7 +78,10 @@ def predict(
     _check_readings(chosen, readings)
     path = output or _default_output(chosen)
     _check_files([each for each in (path, probabilities, readings) if each is not None], images)
-    for run in chosen:
+    from mmnist.evaluation.predict import check_has_weights
+
+    for run in chosen:  # all of them, before the first one labels its images
+        check_has_weights(run)
         if not run.finished:
             _warn(f"{run.path} is not finished: its best epoch so far labels the images")
     array, store = _images(chosen, images)

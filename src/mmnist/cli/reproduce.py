@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmnist.cli.devices import check_device
+
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
     from mmnist.study.plan import PlannedRun
@@ -80,6 +82,7 @@ def reproduce(
     )
     from mmnist.terminal import console
 
+    check_device(device)
     deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
     changes = [
         *([] if epochs is None else [f"train.epochs={epochs}"]),

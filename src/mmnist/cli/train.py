@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmnist.cli.devices import check_device
+
 if TYPE_CHECKING:
     from mmnist.config.schema import Experiment
 
@@ -41,14 +43,16 @@ def train(
     Ctrl-C stops between two steps and saves; the same command with --resume goes on from there.
     """
     from mmnist.config.loading import load_experiment
+    from mmnist.config.schema import with_seed
     from mmnist.errors import InputError
 
+    check_device(device)
     if resume and force:
         raise InputError("--resume goes on with a run, --force replaces it: give one of the two")
     if device is not None:
         overrides = [*overrides, f"compute.device={device}"]
     experiments = [load_experiment(path, overrides) for path in configs]
-    planned = [_with_seed(each, each.seed + i) for each in experiments for i in range(seeds)]
+    planned = [with_seed(each, each.seed + i) for each in experiments for i in range(seeds)]
     _refuse_repeated(planned)
 
     from mmnist.data.store import open_store
@@ -63,14 +67,6 @@ def train(
     for experiment in planned:
         run = train_one(experiment, runs, resume=resume, overwrite=force)
         console.print(f"run folder: {run.path}", markup=False, soft_wrap=True)
-
-
-def _with_seed(experiment: "Experiment", seed: int) -> "Experiment":
-    from mmnist.errors import InputError
-
-    if seed >= 2**32:
-        raise InputError(f"--seeds: the last seed would be {seed}; seeds end at {2**32 - 1}")
-    return experiment.model_copy(update={"seed": seed})
 
 
 def _refuse_repeated(experiments: "list[Experiment]") -> None:

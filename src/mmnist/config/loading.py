@@ -1,6 +1,7 @@
 """Configuration files → experiments, and experiments → YAML text."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ def load_with_origins(path: Path, overrides: Sequence[str] = ()) -> LoadedExperi
     path = Path(path)
     document = layers.resolve(path, overrides)
     root, found = _named(document.root, path), list(document.problems)
+    if root.find(("experiments",)) and not root.find(("model",)):
+        cause = f"is a study, not the configuration of one run: mmnist reproduce --file {path}"
+        raise ConfigError([Problem(Origin(layers.display(path)), (), cause)])
     try:
         experiment = Experiment.model_validate(root.plain())
     except ValidationError as error:
@@ -62,7 +66,7 @@ def configuration_files(paths: Sequence[Path]) -> list[Path]:
     """`paths`, with each folder replaced by the configuration files in it and below it."""
     files: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             files.append(path)
             continue
         inside = [
@@ -75,6 +79,12 @@ def configuration_files(paths: Sequence[Path]) -> list[Path]:
             raise ConfigError([Problem(Origin(layers.display(path)), (), cause)])
         files += sorted(inside)
     return files
+
+
+def _is_folder(path: Path) -> bool:
+    with suppress(OSError):  # not allowed to look, or a name that is too long: reading will say so
+        return path.is_dir()
+    return False
 
 
 def dump_experiment(experiment: Experiment) -> str:

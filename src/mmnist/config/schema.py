@@ -12,6 +12,10 @@ from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
 from mmnist.config.model import ModelSettings
 from mmnist.config.section import Section, at
 from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings, TrainSettings
+from mmnist.errors import InputError
+
+SEEDS = 2**32
+"""Seeds are below."""
 
 
 class SplitSettings(Section):
@@ -22,7 +26,7 @@ class SplitSettings(Section):
     int(n * fraction) images of each class by Id train and the rest validate."""
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """Share of the images that train; the rest validate."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
     """Seed of the stratified split and of the draw of `train_images`. It is not the seed of the
     run, so that runs with different seeds are judged on the same images."""
     train_images: Annotated[int, Field(ge=2)] | None = None
@@ -80,7 +84,7 @@ class Experiment(Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """Name of the run folder, `runs/<name>`; the configuration file's name if left out."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
     """Seed of initial weights, order of images, augmentation and dropout."""
     data: DataSettings = DataSettings()
     """Which images."""
@@ -274,3 +278,14 @@ class Experiment(Section):
         if self.augment == "none":
             return AugmentSettings()
         return PAPER_AUGMENTATION if self.augment == "paper" else self.augment
+
+
+def with_seed(experiment: Experiment, seed: int) -> Experiment:
+    """The same experiment with another seed.
+
+    Raises:
+        InputError: seeds end before.
+    """
+    if seed >= SEEDS:
+        raise InputError(f"--seeds: the last seed would be {seed}; seeds end at {SEEDS - 1}")
+    return experiment.model_copy(update={"seed": seed})

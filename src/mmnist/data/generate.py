@@ -92,10 +92,13 @@ def make_dataset(
             raise InputError(f"{name} is {value}; it must be at least {least}")
     counts: dict[Part, int] = {"train": train, "test": test}
     chunks = [chunk for part, n in counts.items() for chunk in _chunks(part, n)]
-    with (
-        StoreWriter(path, overwrite=overwrite) as writer,
-        tempfile.TemporaryDirectory(prefix="mmnist-") as folder,
-    ):
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(StoreWriter(path, overwrite=overwrite))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(
+                dir=writer.path.parent, prefix=f".{writer.path.name}.parts-"
+            )
+        )
         outputs = {part: _create_outputs(writer, part, n) for part, n in counts.items()}
         job = _prepare(Path(folder), digits, outputs, seed, labels)
         with _pool(workers) as run:
@@ -144,11 +147,14 @@ def _prepare(
         "test": GlyphPool.of(digits.test_images, digits.test_labels),
     }
     glyphs: dict[Part, Path] = {part: folder / f"{part}.npy" for part in pools}
-    for part, pool in pools.items():
-        np.save(glyphs[part], pool.images)
     textures = folder / "textures.npy"
     shape = (len(texture_variants()), TEXTURE_SIDE, TEXTURE_SIDE)
-    np.lib.format.open_memmap(textures, mode="w+", dtype=np.uint8, shape=shape)
+    try:
+        for part, pool in pools.items():
+            np.save(glyphs[part], pool.images)
+        np.save(textures, np.zeros(shape, np.uint8))  # written out: mapped files may be sparse
+    except OSError as error:
+        raise RunError(f"cannot write to {folder}: {error.strerror or error}") from error
     return Job(
         textures=textures,
         glyphs=glyphs,

@@ -35,7 +35,7 @@ from mmnist.data.manifest import (
     read_manifest,
 )
 from mmnist.errors import InputError, RunError
-from mmnist.files import sha256_of
+from mmnist.files import flush, sha256_of, write_text
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,9 @@ class StoreWriter:
             },
         )
         text = json.dumps(manifest.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
-        (self._folder / MANIFEST).write_text(text, encoding="utf-8")
+        write_text(self._folder / MANIFEST, text)
+        for name in self._shapes:
+            flush(self.file_of(name))
         self._move_into_place()
         return Store(self.path, manifest)
 

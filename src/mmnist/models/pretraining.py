@@ -1,12 +1,10 @@
 """Where initial weights come from: ImageNet through torchvision, or a file."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -130,7 +128,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # whatever damaged bytes make of it: IndexError, struct.error …
         raise InputError(
             f"{path} is not a state dict that can be read safely ({first_line(error)}); it must "
             "be saved with torch.save(model.state_dict(), path) or as .safetensors"
@@ -139,7 +137,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise InputError(f"{path} does not hold a state dict (names with tensors)")
     return {_unwrapped(name): tensor for name, tensor in content.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmnist.errors import InputError
+from mmnist.evaluation.best import read_best
 from mmnist.evaluation.metrics import Metrics
 from mmnist.runs import Run
 
@@ -76,25 +77,16 @@ def read_entries(runs: Sequence[Run]) -> list[Entry]:
 def _entry(run: Run, label: str) -> Entry:
     if not run.metrics_file.is_file():
         raise InputError(
-            f"{run.path}: no epoch is finished yet, so there is nothing to report; "
-            f"train it with: {run.resume_command}"
+            f"{run.path}: no epoch is finished yet, so there is nothing to report; unless it is "
+            f"being trained, go on with: {run.resume_command}"
         )
     missing = sorted(_CURVES - set(run.metrics.select_dtypes("number").columns))
     if missing:
         raise InputError(
             f"{run.metrics_file} is damaged: no column {', '.join(missing)} that holds numbers"
         )
-    best = run.summary.get("valid")
-    if not isinstance(best, dict):
-        raise InputError(f"{run.path / 'summary.json'} is damaged: 'valid' is missing")
-    try:
-        metrics = Metrics.from_dict(best)
-        best_epoch = int(run.summary["best_epoch"])
-    except KeyError as error:
-        raise InputError(f"{run.path / 'summary.json'} is damaged: {error} is missing") from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{run.path / 'summary.json'} is damaged: {error}") from error
-    return Entry(run, label, metrics, best.get("loss"), best_epoch)
+    metrics, best_epoch = read_best(run)
+    return Entry(run, label, metrics, run.summary["valid"].get("loss"), best_epoch)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

@@ -50,6 +50,7 @@ STYLE = {
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ is a $
 }
 
 

@@ -23,6 +23,8 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "[": "{[}",  # else the length of the line break before it
+    "*": "{*}",
     "…": r"\dots{}",
 }
 

@@ -14,11 +14,12 @@ from mmnist.report.entry import DATA, Entry
 def render_csv(report: Report) -> str:
     """One row for each run and digit, and rows `macro`, `weighted` and `accuracy` for each run.
 
-    Columns: run, seed, data, digit, precision, recall, f1, support, predicted_0 … predicted_9 (the
-    digit's row of the confusion matrix; rows of digits only), accuracy, accuracy_low,
-    accuracy_high (95 % Wilson interval), accuracy_deviation, note. Where a name has several runs,
-    a row `accuracy` with seed `all` holds mean and standard deviation, with the number of seeds in
-    the note. Shares are from 0 to 1; the cells of a digit without images are empty.
+    Columns: run, seed, label (what tells the runs apart), data, digit, precision, recall, f1,
+    support, predicted_0 … predicted_9 (the digit's row of the confusion matrix; rows of digits
+    only), accuracy, accuracy_low, accuracy_high (95 % Wilson interval), accuracy_deviation, note.
+    Where a name has several runs, a row `accuracy` with seed `all` holds mean and standard
+    deviation, with the number of seeds in the note. Shares are from 0 to 1; the cells of a digit
+    without images are empty.
     """
     rows = [row for entry in report.entries for row in _csv_rows(entry)]
     for seed_mean in report.seed_means:
@@ -32,7 +33,7 @@ def render_csv(report: Report) -> str:
                 "note": f"mean and standard deviation over {seed_mean.seeds} seeds",
             }
         )
-    columns = ["run", "seed", "data", "digit", "precision", "recall", "f1", "support"]
+    columns = ["run", "seed", "label", "data", "digit", "precision", "recall", "f1", "support"]
     columns += [f"predicted_{digit}" for digit in range(CLASSES)]
     columns += ["accuracy", "accuracy_low", "accuracy_high", "accuracy_deviation", "note"]
     counts = [column for column in columns if column.startswith(("support", "predicted"))]
@@ -57,7 +58,12 @@ def render_markdown(report: Report) -> str:
 
 def _csv_rows(entry: Entry) -> list[dict[str, object]]:
     metrics = entry.metrics
-    run = {"run": entry.run.name, "seed": entry.run.seed, "data": entry.origin}
+    run = {
+        "run": entry.run.name,
+        "seed": entry.run.seed,
+        "label": entry.label,
+        "data": entry.origin,
+    }
     rows = []
     for digit in range(CLASSES):
         known = metrics.support[digit] > 0

@@ -60,6 +60,9 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
 
     document = read_document(path)
     root, problems = document.root, list(document.problems)
+    if not root.find(("experiments",)) and (root.find(("model",)) or root.find(("extends",))):
+        cause = f"is the configuration of one experiment, not a study: mmnist train {path}"
+        raise ConfigError([Problem(root.origin, (), cause)])
     try:
         study = Study.model_validate(root.plain())
     except ValidationError as error:
@@ -71,7 +74,9 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
             "every configuration has a `name` of its own, which names its run: leave it as it is"
         )
         raise ConfigError([Problem(Origin("--set name"), (), cause)])
-    study = study.model_copy(update={"changes": list(dict.fromkeys([*study.changes, *changes]))})
+    # Each once, where it stands last: the later one wins.
+    latest = dict.fromkeys(reversed([*study.changes, *changes]))
+    study = study.model_copy(update={"changes": [*latest][::-1]})
     configs = _load_configs(study, root, path)
     published = Published({}, {}, {})
     if study.published is not None:
@@ -201,8 +206,11 @@ def _problem(detail: Any, root: Located) -> Problem:
     """What pydantic found, at its place in the file."""
     # Short forms and the branches of unions put words into the place that are no keys.
     path: tuple[str, ...] = ()
-    for part in [*detail["loc"], *detail.get("ctx", {}).get("path", ())]:
-        if _find(root, (*path, str(part))) is not None or part == detail["loc"][-1]:
+    place = detail["loc"]
+    if place[2:3] == ("claims",):  # after its index stands its kind, which may be a key too
+        place = (*place[:4], *place[5:])
+    for part in [*place, *detail.get("ctx", {}).get("path", ())]:
+        if _find(root, (*path, str(part))) is not None or part == place[-1]:
             path = (*path, str(part))
     return Problem(_locate(root, path), path, _cause(detail))
 
@@ -210,7 +218,11 @@ def _problem(detail: Any, root: Located) -> Problem:
 _CAUSES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
-    "model_type": "wanted a mapping (a variant: the path of its configuration, or a mapping)",
+    "model_type": "wanted a mapping",
+    "dict_type": "wanted a mapping",
+    "model_attributes_type": "wanted a mapping",
+    "list_type": "wanted a list",
+    "string_type": "wanted a text",
     "union_tag_not_found": "`kind` is missing: better, ranking, diminishing, overfits_less, "
     "accuracy or cost",
     "string_pattern_mismatch": "wanted letters, digits, `.`, `_` and `-`, the first one a letter "
@@ -223,6 +235,12 @@ def _cause(detail: Any) -> str:
         return detail["ctx"]["cause"]
     if detail["type"] == "union_tag_invalid":
         return f"kind {detail['ctx']['tag']!r}: wanted {detail['ctx']['expected_tags']}"
+    if detail["type"] == "too_short":
+        return (
+            f"wanted at least {detail['ctx']['min_length']}, not {detail['ctx']['actual_length']}"
+        )
+    if detail["type"] == "model_type" and "variants" in detail["loc"]:
+        return "wanted a mapping, or the path of its configuration"
     return _CAUSES.get(detail["type"], detail["msg"][0].lower() + detail["msg"][1:])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmnist.config.difference import differing_keys
-from mmnist.config.schema import Experiment
+from mmnist.config.schema import Experiment, with_seed
 from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.splits import split_indices
 from mmnist.data.store import open_store
@@ -119,7 +119,7 @@ def plan_runs(
         only: names of experiments; none: all.
 
     Raises:
-        InputError: there is no experiment of that name.
+        InputError: there is no experiment of that name, or there are not so many seeds.
     """
     wanted = list(only) or list(loaded.study.experiments)
     for name in wanted:
@@ -135,7 +135,7 @@ def plan_runs(
     planned = []
     for offset in range(seeds):
         for name, config in configs.items():
-            seeded = config.model_copy(update={"seed": config.seed + offset})
+            seeded = with_seed(config, config.seed + offset)
             planned.append(PlannedRun(seeded, run_of(seeded, root), tuple(places[name])))
     return planned
 

@@ -1,5 +1,6 @@
 """The published numbers of a study: accuracies, per-class numbers and curves, from CSV files."""
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,21 +113,27 @@ def _read(
         return None
     source = str(path)
     try:
-        # As text: a variant may be called NA, and one bad cell must not change how others are read.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, engine="python")
-    except (OSError, ValueError) as error:  # parser and encoding errors are ValueErrors
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="", strict=True)
+            header = reader.fieldnames or ()
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         problems.append(Problem(Origin(source), (), f"cannot be read: {error}"))
         return None
     wanted = ["experiment", "variant", *columns]
-    if missing := [name for name in wanted if name not in table.columns]:
+    if missing := [name for name in wanted if name not in header]:
         cause = f"no column {', '.join(missing)}; wanted {', '.join(wanted)}"
         problems.append(Problem(Origin(source, 1), (), cause))
         return None
     before = len(problems)
+    for line, row in rows:
+        if None in row:
+            problems.append(Problem(Origin(source, line), (), "more cells than columns"))
+    table = pd.DataFrame([row for _, row in rows], columns=wanted, dtype=object)
     key_column = columns[0] if columns[0] in ("digit", "epoch") else ""
     seen: set[tuple[Any, ...]] = set()
-    table = table[wanted].assign(**{name: table[name].map(_number_or_text) for name in columns})
-    for line, row in enumerate(table.itertuples(index=False), start=2):
+    table = table.assign(**{name: table[name].map(_number_or_text) for name in columns})
+    for (line, _), row in zip(rows, table.itertuples(index=False), strict=True):
         cause = _place_problem(row, places) or _number_problem(row, columns) or check(row)
         key = (row.experiment, row.variant, getattr(row, key_column, None))
         if cause is None and key in seen:

@@ -29,6 +29,7 @@ class Precision(MixedPrecision):
     def __init__(self, hardware: Hardware):
         super().__init__()
         self.hardware = hardware
+        self.computing = False
         self.gradient_scaler = GradScaler(
             hardware.device.type, enabled=hardware.precision == "fp16"
         )
@@ -38,6 +39,25 @@ class Precision(MixedPrecision):
         self.autocast = self.hardware.autocast()
         self.learn.scaler = self.gradient_scaler
         self.scales: list[float] = []
+
+    def before_batch(self) -> None:
+        """Compute in the precision from here on."""
+        super().before_batch()
+        self.computing = True
+
+    def after_loss(self) -> None:
+        """And up to here."""
+        super().after_loss()
+        self.computing = False
+
+    def leave(self) -> None:
+        """Leave the precision if an error in the middle of a batch did not let fastai do so.
+
+        torch keeps low-precision copies of weights until the outermost autocast is left: whatever
+        the same process trains next would compute with its first weights for ever.
+        """
+        if self.computing:
+            self.after_loss()
 
     def after_pred(self) -> None:
         """Let the loss be computed in fp32; a `Reading` is already."""

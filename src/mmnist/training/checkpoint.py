@@ -5,7 +5,6 @@ Random streams are not in it: they follow from seed, epoch and step (see
 """
 
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +60,9 @@ def load_checkpoint(path: Path, learner: Learner) -> RunState:
         if content["average"] is not None:
             _averaging(learner).average.load_state_dict(content["average"])
         return RunState.from_dict(content["state"])
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-    ) as error:
+    except Exception as error:  # whatever damaged bytes make of it
         raise InputError(
-            f"cannot resume from {path}: {first_line(error)}; start afresh with --force"
+            f"cannot resume from {path}: {first_line(error)}; delete {path.parent} to start afresh"
         ) from error
 
 

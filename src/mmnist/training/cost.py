@@ -31,7 +31,7 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
 from mmnist.training.environment import peak_memory_mib, reset_peak_memory
-from mmnist.training.learner import make_learner
+from mmnist.training.learner import fit, make_learner
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.setup import choose_algorithms
 
@@ -128,7 +128,7 @@ def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
     learner = make_learner(experiment, dataloaders, model, hardware)
     stopwatch = Stopwatch(experiment.train.gradient_accumulation, hardware.device)
     learner.add_cb(stopwatch)
-    learner.fit(1)
+    fit(learner, 1)
     batch_size = experiment.train.batch_size
     return Cost(
         parameters=parameters,

@@ -2,6 +2,7 @@
 
 import gc
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -24,7 +25,7 @@ def describe_environment(
 ) -> dict[str, Any]:
     """What environment.json holds."""
     environment = {
-        "command": " ".join(["mmnist", *sys.argv[1:]]),
+        "command": shlex.join(["mmnist", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         # torch's own version says which build it is; its package's may not.

@@ -57,6 +57,14 @@ def make_learner(
     return learner
 
 
+def fit(learner: Learner, epochs: int, start_epoch: int = 0) -> None:
+    """Train up to `epochs`; an error leaves nothing behind that would change a later training."""
+    try:
+        learner.fit(epochs, start_epoch=start_epoch)
+    finally:
+        learner.precision.leave()
+
+
 def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
     """The optimiser, in fastai's wrapper; takes groups of parameters and `lr`."""
     momentum, decay = settings.momentum, settings.weight_decay

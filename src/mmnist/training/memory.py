@@ -13,15 +13,29 @@ def explained_if_too_small(experiment: Experiment, hardware: Hardware) -> Iterat
     """Compute an experiment within the block.
 
     Raises:
-        RunError: in place of torch's RuntimeError where the memory does not suffice.
+        RunError: in place of torch's and numpy's errors where the memory does not suffice.
     """
     try:
         yield
+    except MemoryError as error:  # as which numpy raises it
+        raise _too_small(experiment, hardware) from error
     except RuntimeError as error:  # as which torch raises it, on CUDA and on the CPU
         if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
             raise
-        raise RunError(
-            f"{experiment.name} does not fit into the memory of {hardware.description} with "
-            f"batches of {experiment.train.batch_size} images at {experiment.resize} px: lower "
-            "train.batch_size, and raise train.gradient_accumulation instead"
-        ) from error
+        raise _too_small(experiment, hardware) from error
+
+
+def _too_small(experiment: Experiment, hardware: Hardware) -> RunError:
+    train, single = experiment.train, experiment.pretraining
+    batches = f"batches of {train.batch_size} images at {experiment.resize} px"
+    lower = "train.batch_size"
+    if experiment.pretraining_epochs:
+        read = single.batch_size * single.candidates
+        batches += f" and of {read} patches at {single.side_at(experiment.resize)} px"
+        lower += ", pretraining.batch_size" + (" or .candidates" if single.candidates > 1 else "")
+    if train.epochs:
+        lower += ", and raise train.gradient_accumulation instead"
+    return RunError(
+        f"{experiment.name} does not fit into the memory of {hardware.description} with {batches}: "
+        f"lower {lower}"
+    )

@@ -1,6 +1,5 @@
 """The runs of a study, one after the other: each trained once, resumed, or left as it is."""
 
-import fcntl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
-from mmnist.errors import Interrupted, OutOfTime, RunError
+from mmnist.errors import Interrupted, InUse, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import Run
@@ -62,12 +62,9 @@ def run_all(
         check_run(each.run, each.config, resume=True, overwrite=False)
     for number, each in enumerate(planned, start=1):
         title = f"{each.config.name}/seed-{each.config.seed}"
-        with _held(each.run) as mine:
-            if not mine:
-                outcome.elsewhere.append(title)
-                continue
-            left = len(planned) - number + 1
-            try:
+        left = len(planned) - number + 1
+        try:
+            with each.run.held():
                 if not (Run(each.run.path).exists and Run(each.run.path).finished):
                     if begun and deadline is not None and time.monotonic() >= deadline:
                         raise OutOfTime(_go_on(left))
@@ -75,13 +72,15 @@ def run_all(
                     say(f"run {number} of {len(planned)}: {title}")
                     train(each.config, each.run.path.parents[1], resume=True, deadline=deadline)
                 _predict_test(loaded, each, say)
-            except OutOfTime as error:
-                raise OutOfTime(_go_on(left)) from error
-            except Interrupted as error:
-                raise Interrupted(_go_on(left)) from error
-            except RunError as error:
-                say(f"{title} could not be made: {error}")
-                outcome.failed[title] = str(error)
+        except OutOfTime as error:
+            raise OutOfTime(_go_on(left)) from error
+        except Interrupted as error:
+            raise Interrupted(_go_on(left)) from error
+        except InUse:
+            outcome.elsewhere.append(title)
+        except RunError as error:
+            say(f"{title} could not be made: {error}")
+            outcome.failed[title] = str(error)
     return outcome
 
 
@@ -149,8 +148,7 @@ def measure_missing(
 def _measuring(path: Path) -> Iterator[None]:
     """Measure in this process alone while the block lasts; waits for others to end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / ".measuring.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(path.parent / ".measuring.lock"):
         yield
 
 
@@ -176,19 +174,6 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
     if labels is not None:
         run.write_predictions("test", np.arange(len(images)), labels, probabilities)
     write_submission(run.submission_file, probabilities.argmax(axis=1))
-
-
-@contextmanager
-def _held(run: Run) -> Iterator[bool]:
-    """Hold a run for this process while the block lasts; yields False if another one holds it."""
-    run.path.parent.mkdir(parents=True, exist_ok=True)
-    with (run.path.parent / f".{run.path.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _go_on(left: int | None) -> str:

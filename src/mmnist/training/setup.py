@@ -153,7 +153,7 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
     if before != now:
         raise InputError(
             f"{run.path} was begun on other data: {store.path} had the fingerprint {before[:12]} "
-            f"then and has {now[:12]} now; restore the data, or start afresh with --force"
+            f"then and has {now[:12]} now; restore the data, or delete {run.path} to start afresh"
         )
     if patches is None:
         return
@@ -162,14 +162,14 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
         raise InputError(
             f"{run.path} was begun with other handwritten digits: those of {told['digits']} then, "
             f"and of {patches.digits} now, are not the same; set pretraining.digits to where the "
-            "first ones are, or start afresh with --force"
+            f"first ones are, or delete {run.path} to start afresh"
         )
     version = told.get("patches_version", 1)  # which older runs do not state
     if version != PATCHES_VERSION:
         raise InputError(
             f"{run.path} was begun with patches of version {version}, but this version of mmnist "
-            f"draws version {PATCHES_VERSION}: go on with the one that began it, or start afresh "
-            "with --force"
+            f"draws version {PATCHES_VERSION}: go on with the one that began it, or delete "
+            f"{run.path} to start afresh"
         )
 
 

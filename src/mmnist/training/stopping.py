@@ -38,7 +38,7 @@ class StopRequest:
         """
         place = f"epoch {epoch + 1}" + (f", batch {step} of {steps}" if step else " (not begun)")
         if self.asked:
-            raise Interrupted(f"saved at {place}; add --resume to the same command to go on")
+            raise Interrupted(f"saved at {place}; to go on, give the same command with --resume")
         raise OutOfTime(f"saved at {place}; the same command goes on from there")
 
 

@@ -17,10 +17,11 @@ from mmnist.training.environment import (
     peak_memory_mib,
     reset_peak_memory,
 )
+from mmnist.training.learner import fit
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
-from mmnist.training.setup import set_up
+from mmnist.training.setup import Setup, set_up
 from mmnist.training.state import RunState
 from mmnist.training.stopping import stop_on_signal
 
@@ -44,7 +45,8 @@ def train(
         InputError: the run exists already (unless `resume` or `overwrite`), has lost its
             configuration (unless `overwrite`), is of another experiment or data set, or the
             experiment cannot be run on this machine or data.
-        RunError: the training failed, e.g. its loss became NaN, or the memory is too small.
+        RunError: the training failed, e.g. its loss became NaN, the memory is too small, or another
+            process is working on the run (`InUse`).
         Interrupted: the user stopped the run; it is saved.
         OutOfTime: the deadline came before the end; the run is saved.
     """
@@ -54,27 +56,37 @@ def train(
     hardware = choose_hardware(experiment.compute)
     reset_peak_memory(hardware)
     resumed = resume and run.checkpoint_file.is_file()
-    begun_again = resume and run.exists and not resumed
     with explained_if_too_small(experiment, hardware):
         ready = set_up(experiment, hardware, resume_from=run if resumed else None)
-    learner, state = ready.learner, ready.state
+    if resume and run.exists and not resumed:
+        again = f"{run.path} had no {run.checkpoint_file.name}: the run begins again"
+        ready.notes.insert(0, again)
     # Only now, when the experiment is known to be possible, is anything written or replaced.
-    if not resumed:
-        _make_folder(run, experiment, describe_environment(hardware, ready.store, ready.patches))
+    with run.held():
+        # Another process may have got on with it meanwhile.
+        if check_run(run_of(experiment, root), experiment, resume=resume, overwrite=overwrite):
+            return run
+        if not resumed:
+            environment = describe_environment(hardware, ready.store, ready.patches)
+            _make_folder(run, experiment, environment)
+        with explained_if_too_small(experiment, hardware):
+            _fit(run, experiment, ready, deadline)
+    return run
+
+
+def _fit(run: Run, experiment: Experiment, ready: Setup, deadline: float | None) -> None:
+    """Train what is ready, to the end."""
+    learner, state = ready.learner, ready.state
     with (
-        explained_if_too_small(experiment, hardware),
         Reporter(run.log_file, work=ready.work) as reporter,
         stop_on_signal(deadline) as stop,
     ):
-        if begun_again:
-            reporter.line(f"{run.path} had no {run.checkpoint_file.name}: the run begins again")
         for note in ready.notes:
             reporter.line(note)
         recorder = Recorder(run, state, reporter, stop, experiment)
         learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
-        learner.fit(experiment.epochs, start_epoch=state.epoch)
+        fit(learner, experiment.epochs, start_epoch=state.epoch)
         _finish(run, state, reporter)
-    return run
 
 
 def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool) -> bool:

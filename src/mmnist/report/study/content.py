@@ -126,8 +126,8 @@ def _caveats(result: StudyResult) -> list[Caveat]:
         caveats.append(Caveat("Published numbers alone.", " No run of one's own is finished yet."))
     if study.smaller:
         caveats.append(Caveat("A smaller copy.", " " + _sentence(study.smaller)))
-    # Where it was computed changes no result; it is said among what was run.
-    changes = [change for change in study.changes if not change.startswith("compute.device=")]
+    # How it was computed is said among what was run.
+    changes = [change for change in study.changes if not change.startswith("compute.")]
     if changes:
         caveats.append(Caveat("Changed in all configurations:", f" {', '.join(changes)}."))
     origins = {(run.environment.get("data") or {}).get("generated") for run in result.runs}
