@@ -16,6 +16,7 @@ runs/<name>/seed-<n>/
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -195,6 +196,26 @@ class Run:
 
     def _predictions_file(self, part: str) -> Path:
         return self.path / f"{part}_predictions.npz"
+
+    def staged(self, epoch: int) -> "Run":
+        """Where weights and predictions of an epoch lie that is the best one so far, until the
+        checkpoint knows of it and `keep_best` puts them into the run."""
+        return Run(self.path / f".best-{epoch}")
+
+    def keep_best(self, epoch: int | None) -> None:
+        """Put the staged files of the best epoch in place, if there are any, and delete those of
+        other epochs: of some that an interruption has undone.
+
+        Raises:
+            RunError: the files cannot be moved.
+        """
+        try:
+            for file in sorted(self.path.glob(f".best-{epoch}/*")):
+                file.replace(self.path / file.name)
+            for folder in self.path.glob(".best-*"):
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise RunError(f"cannot write to {self.path}: {error.strerror or error}") from error
 
     def write_config(self, experiment: Experiment) -> None:
         """Write the resolved configuration."""

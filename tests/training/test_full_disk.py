@@ -23,4 +23,7 @@ def test_a_file_that_cannot_be_written_whole_is_named(tiny, tmp_path, size, name
     files = {path.name for path in tmp_path.rglob("*")}
     assert name not in files
     hidden = {file for file in files if file.startswith(".")}
-    assert hidden == {".seed-0.lock"}, "a temporary file was left"
+    assert hidden == {".seed-0.lock", ".best-0"}, "a temporary file was left"
+    run = train(tiny(train={"epochs": 2}), tmp_path, resume=True)
+    assert run.finished
+    assert not list(run.path.glob(".*"))

@@ -17,7 +17,9 @@ from mmnist.config.loading import load_experiment
 from mmnist.errors import InputError, Interrupted, InUse, RunError
 from mmnist.runs import Run, run_of
 from mmnist.torchvision_import import torchvision
+from mmnist.training import checkpoint, recorder
 from mmnist.training import train as train_module
+from mmnist.training.state import Best
 from mmnist.training.train import train
 
 
@@ -197,6 +199,64 @@ def test_an_error_within_a_batch_changes_nothing_that_is_trained_later(tiny, tmp
     assert not torch.is_autocast_enabled("cpu")
     later = train(experiment, tmp_path / "later")
     assert later.model_file.read_bytes() == clean.model_file.read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["checkpoint", "best files", "summary"])
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_run_that_is_cut_off_while_it_saves_resumes_to_the_same_result(
+    tiny, tmp_path, monkeypatch, moment, epoch
+):
+    experiment = tiny(train={"epochs": 2})
+    whole = train(experiment, tmp_path / "whole")
+    module, name = {
+        "checkpoint": (recorder, "save_checkpoint"),
+        "best files": (Run, "keep_best"),
+        "summary": (train_module, "_summarise"),
+    }[moment]
+    real, calls = getattr(module, name), []
+
+    def cut_off(*arguments):
+        calls.append(name)
+        # Before the first epoch the folder is tidied up, too.
+        if len(calls) == epoch + 1 + (moment == "best files"):
+            raise RunError("cut off")
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, cut_off)
+        with pytest.raises(RunError, match="cut off"):
+            train(experiment, tmp_path / "cut")
+    cut = train(experiment, tmp_path / "cut", resume=True)
+    assert_same_result(whole, cut)
+    assert cut.finished
+    assert not list(cut.path.glob(".*"))
+
+
+def test_files_of_a_best_epoch_that_was_undone_are_not_kept(tiny, tmp_path, monkeypatch):
+    # On CUDA an epoch that is trained again may come out otherwise.
+    experiment = tiny(train={"epochs": 3})
+    saved = []
+
+    def save_checkpoint(path, learner, state):
+        saved.append(state.epoch)
+        if state.epoch == 2:
+            raise RunError("no space")
+        checkpoint.save_checkpoint(path, learner, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder, "save_checkpoint", save_checkpoint)
+        patch.setattr(Best, "beaten_by", lambda *_: True)
+        with pytest.raises(RunError, match="no space"):
+            train(experiment, tmp_path)
+    assert saved == [1, 2]
+    monkeypatch.setattr(Best, "beaten_by", lambda *_: False)
+    run = train(experiment, tmp_path, resume=True)
+    assert run.summary["best_epoch"] == 0
+    _, labels, probabilities = run.predictions("valid")
+    assert run.summary["valid"]["correct"] == (probabilities.argmax(1) == labels).sum()
+    first = train(tiny(name="first", train={"epochs": 3, "early_stopping": 1}), tmp_path)
+    assert first.summary["best_epoch"] == 0
+    np.testing.assert_array_equal(first.predictions("valid")[2], probabilities)
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tiny, tmp_path):

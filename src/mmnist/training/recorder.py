@@ -46,6 +46,16 @@ class Recorder(Callback):
         self.experiment = experiment
         self.settings = experiment.train
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are trained, or nothing has become better for long enough."""
+        state, patience = self.state, self.settings.early_stopping
+        if state.epoch >= self.experiment.epochs:
+            return True
+        if patience is None or not state.rows:
+            return False
+        return state.exhausts(patience, first=self.experiment.pretraining_epochs)
+
     def before_train(self) -> None:
         """Begin an epoch, or go on with the one that was interrupted."""
         if self.epoch != self.state.epoch:
@@ -101,10 +111,11 @@ class Recorder(Callback):
         if is_best:
             self.state.best = Best(self.epoch, metrics.accuracy, loss)
             self.state.best_valid = {**metrics.to_dict(), "loss": loss}
-            self.run_folder.write_predictions("valid", valid.index, labels, probabilities)
+            staged = self.run_folder.staged(self.epoch)
+            staged.write_predictions("valid", valid.index, labels, probabilities)
             weights = {name: t.contiguous() for name, t in self.model.state_dict().items()}
             content = safetensors.torch.save(weights, metadata={"format": "pt"})
-            write_bytes(self.run_folder.model_file, content)
+            write_bytes(staged.model_file, content)
         self.run_folder.write_metrics(self.state.rows)
         self.reporter.epoch_done(self.state.rows[-1], is_best)
         self.state.start_epoch(self.epoch + 1)
@@ -151,7 +162,11 @@ class Recorder(Callback):
 
 
 class SaveEpochs(Callback):
-    """After each epoch: summary and checkpoint; ends a run that was stopped or got no better.
+    """After each epoch: checkpoint, best files and summary; ends a run that was stopped or got no
+    better.
+
+    The checkpoint comes first: an epoch that it does not know of is trained again, and need not
+    become the best again where training is not deterministic.
 
     Comes after `AverageWeights` has given the trained weights back.
     """
@@ -165,14 +180,12 @@ class SaveEpochs(Callback):
     def after_validate(self) -> None:
         """Save, then stop if that was asked for or nothing has become better for long enough."""
         recorder, state = self.recorder, self.recorder.state
-        self.summarise()
-        if state.epoch == self.n_epoch:
-            return
-        patience = recorder.settings.early_stopping
-        if patience is not None and state.exhausts(
-            patience, first=recorder.experiment.pretraining_epochs
-        ):
-            raise CancelFitException
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
+        recorder.run_folder.keep_best(state.best.epoch)
+        self.summarise()
+        if recorder.is_over:
+            if state.epoch < self.n_epoch:
+                raise CancelFitException
+            return
         if recorder.stop.requested:
             recorder.stop.end(state.epoch, 0, len(self.dls.train))

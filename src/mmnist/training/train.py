@@ -85,7 +85,11 @@ def _fit(run: Run, experiment: Experiment, ready: Setup, deadline: float | None)
             reporter.line(note)
         recorder = Recorder(run, state, reporter, stop, experiment)
         learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
-        fit(learner, experiment.epochs, start_epoch=state.epoch)
+        run.keep_best(state.best.epoch if state.best else None)
+        if not recorder.is_over:
+            fit(learner, experiment.epochs, start_epoch=state.epoch)
+        else:  # it was killed after its last checkpoint
+            _summarise(learner, run, state)
         _finish(run, state, reporter)
 
 
