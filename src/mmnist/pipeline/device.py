@@ -24,7 +24,8 @@ class Hardware:
         """The device, for people."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
-        return f"CPU, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 
     def autocast(self) -> torch.autocast:
         """Context in which the network computes in `precision`."""

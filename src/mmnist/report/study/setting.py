@@ -81,8 +81,8 @@ def _device(run: Run) -> str | None:
     if device is None:
         return None
     parts = [device, environment.get("precision")]
-    if threads is not None and "threads" not in device:
-        parts.append(f"{threads} CPU threads")
+    if threads is not None and "thread" not in device:
+        parts.append(f"{threads} CPU thread{'' if threads == 1 else 's'}")
     return joined(part for part in parts if part)
 
 
