@@ -145,6 +145,11 @@ class Run:
         """Whether all epochs were trained (or early stopping ended them)."""
         return (self.path / "summary.json").is_file() and self.summary.get("status") == FINISHED
 
+    def check_weights(self) -> None:
+        """Raise InputError if there are no weights yet."""
+        if not self.model_file.is_file():
+            raise InputError(f"{self.path} has no weights yet ({self.model_file.name} is missing)")
+
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """One row an epoch: losses, accuracies, learning rate, times, per-class numbers.

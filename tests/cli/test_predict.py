@@ -79,7 +79,7 @@ def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
         (["tiny", "--input", "evil.pickle", "--output", "x.csv"], "refused to load"),
         (["tiny", "--input", "wrong.npy"], "--input needs --output"),
         (["tiny", "--probabilities", "p.xlsx"], "must end in .csv or .npy"),
-        (["tiny", "--device", "tpu"], "allowed: auto, cpu, cuda"),
+        (["tiny", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["tiny", "--readings", "r.txt"], "--readings r.txt: the name must end in .csv"),
         (["tiny", "--readings", "r.csv"], "does not tell where digits are"),
         (["tiny", "weightless", "--readings", "r.csv"], "wants one run, not tiny/seed-0, tiny"),

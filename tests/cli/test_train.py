@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
     ("arguments", "message"),
     [
         (["nowhere.yaml"], "nowhere.yaml"),
-        (["{config}", "--device", "tpu"], "--device tpu: allowed: auto, cpu, cuda"),
+        (["{config}", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["{config}", "--set", "train.epoch=3"], "did you mean 'epochs'"),
         (["{config}", "--resume", "--force"], "give one of the two"),
         (["{config}", "{config}"], "same name and seed: tiny/seed-0"),

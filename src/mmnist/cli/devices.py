@@ -1,11 +1,11 @@
 """The option `--device`, which several commands have."""
 
-DEVICES = ("auto", "cpu", "cuda")
+from enum import StrEnum
 
 
-def check_device(device: str | None) -> None:
-    """Raise InputError unless `device` is one of `DEVICES`, or not given."""
-    from mmnist.errors import InputError
+class Device(StrEnum):
+    """Where to compute."""
 
-    if device is not None and device not in DEVICES:
-        raise InputError(f"--device {device}: allowed: {', '.join(DEVICES)}")
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"

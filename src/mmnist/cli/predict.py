@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.devices import check_device
+from mmnist.cli.devices import Device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,9 +58,7 @@ def predict(
             "the image as it is, whatever --shift says."
         ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
-    ] = "auto",
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
     runs_folder: Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")] = Path(
         "runs"
     ),
@@ -70,7 +68,6 @@ def predict(
     from mmnist.runs import find_runs
 
     chosen = find_runs(runs, runs_folder)
-    check_device(device)
     if probabilities is not None and probabilities.suffix not in (".csv", ".npy"):
         raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
     if images is not None and output is None:
@@ -78,10 +75,8 @@ def predict(
     _check_readings(chosen, readings)
     path = output or _default_output(chosen)
     _check_files([each for each in (path, probabilities, readings) if each is not None], images)
-    from mmnist.evaluation.predict import check_has_weights
-
     for run in chosen:  # all of them, before the first one labels its images
-        check_has_weights(run)
+        run.check_weights()
         if not run.finished:
             _warn(f"{run.path} is not finished: its best epoch so far labels the images")
     array, store = _images(chosen, images)
@@ -98,7 +93,7 @@ def predict(
 
     with progress_bar("predicting", len(array) * len(chosen) * (5 if shift else 1)) as advance:
         each = [
-            predict_probabilities(run, view, device, advance)
+            predict_probabilities(run, view, device.value, advance)
             for run in chosen
             for view in shifted_views(array, shift)
         ]
@@ -111,7 +106,7 @@ def predict(
     if readings is not None:
         from mmnist.evaluation.readings import write_readings
 
-        found = read_digits(chosen[0], array, device)
+        found = read_digits(chosen[0], array, device.value)
         write_readings(readings, found)
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:

@@ -98,12 +98,12 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
     if output is not None:
         check_folder(output)
     found = find_runs(runs, root)
-    begun = [run for run in found if run.metrics_file.is_file()]
-    for run in found if begun else []:
-        if run not in begun:
+    empty = [run for run in found if not run.metrics_file.is_file()]
+    if len(empty) < len(found):  # else the report says that there is nothing
+        for run in empty:
             text = f"warning: {run.path} is left out: no epoch of it is finished yet"
             messages.print(text, style="yellow", markup=False, soft_wrap=True)
-    found = begun or found  # if there is nothing to report, let that be said
+        found = [run for run in found if run not in empty]
     content = build_report(found)
     if format is Format.TEXT:
         console.print(render_text(content, console.width))

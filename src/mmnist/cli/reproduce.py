@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.devices import check_device
+from mmnist.cli.devices import Device
 
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
@@ -53,9 +53,7 @@ def reproduce(
             help="Stop and save after this long (exit code 3); the same command goes on.",
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
-    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where to compute.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
 ) -> None:
     """Run the experiments of a paper, or of a file of your own, and set them beside its numbers.
@@ -82,7 +80,6 @@ def reproduce(
     )
     from mmnist.terminal import console
 
-    check_device(device)
     deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
     changes = [
         *([] if epochs is None else [f"train.epochs={epochs}"]),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.devices import check_device
+from mmnist.cli.devices import Device
 
 if TYPE_CHECKING:
     from mmnist.config.schema import Experiment
@@ -33,9 +33,7 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace runs that exist already.")
     ] = False,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")
-    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Where to compute.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
 ) -> None:
     """Train an experiment: from a YAML file to a run folder with metrics and weights.
@@ -46,7 +44,6 @@ def train(
     from mmnist.config.schema import with_seed
     from mmnist.errors import InputError
 
-    check_device(device)
     if resume and force:
         raise InputError("--resume goes on with a run, --force replaces it: give one of the two")
     if device is not None:

@@ -103,19 +103,13 @@ def _apply(
             progress(len(batch))
 
 
-def check_has_weights(run: Run) -> None:
-    """Raise InputError if a run has no weights yet."""
-    if not run.model_file.is_file():
-        raise InputError(f"{run.path} has no weights yet ({run.model_file.name} is missing)")
-
-
 def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
     """The network of a run with its best weights, on the CPU.
 
     Raises:
         InputError: there are none yet, or they do not fit the configuration.
     """
-    check_has_weights(run)
+    run.check_weights()
     model = build_model(experiment.model)
     try:
         tensors = read_state_dict(run.model_file)
