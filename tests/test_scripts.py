@@ -7,7 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from scipy import ndimage
+
+from mmnist.data.digits import load_digits
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 
@@ -73,3 +77,50 @@ def test_few_readings_are_drawn_too(count):
     found = pd.DataFrame({"Id": [0], "digit": [7], "x": [40.0], "y": [60.0]})
     figure = draw(np.zeros((count, 128, 128), np.uint8), found)
     assert sum(bool(axes.images) for axes in figure.axes) == count
+
+
+@pytest.fixture(scope="module")
+def tracing():
+    """scripts/trace_digits.py, and 300 digits as it takes them."""
+    script = SimpleNamespace(**runpy.run_path(str(SCRIPTS / "trace_digits.py")))
+    return script, load_digits("sample").train_images[::13]
+
+
+def drawn_on(ground, glyph, *, degrees, scale, smoothed=0.0):
+    """uint8 [60, 60]: a digit turned clockwise and enlarged by SciPy, a bit off the middle."""
+    wide = np.pad(glyph / 255.0, 16)
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    back = np.array([[cos, -sin], [sin, cos]]) / scale  # of rows and columns
+    middle, off = np.full(2, 29.5), np.array([1.5, -2])
+    turned = ndimage.affine_transform(wide, back, middle - back @ (middle + off), order=1)
+    turned = ndimage.gaussian_filter(turned, smoothed)
+    return np.minimum(ground + 255 * turned, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("ground", "degrees", "scale"), [(30, -38, 1.2), (140, 21, 1.03)])
+def test_a_digit_is_traced_to_its_original(tracing, ground, degrees, scale):
+    script, glyphs = tracing
+    piece = script.cut(drawn_on(ground, glyphs[123], degrees=degrees, scale=scale), 31, 28)
+    fit = script.trace(piece, torch.from_numpy(glyphs).float() / 255)
+    assert fit.found
+    assert fit.original[0] == 123
+    angle, log_scale, *_ = fit.pose[0]
+    assert float(angle.rad2deg()) == pytest.approx(degrees, abs=2)
+    assert float(log_scale.exp()) == pytest.approx(scale, rel=0.03)
+
+
+def test_a_digit_that_is_not_among_them_has_no_original(tracing):
+    script, glyphs = tracing
+    piece = script.cut(drawn_on(30, glyphs[123], degrees=10, scale=1.1), 31, 28)
+    others = torch.from_numpy(np.delete(glyphs, 123, axis=0)).float() / 255
+    assert not script.trace(piece, others).found
+
+
+@pytest.mark.parametrize("smoothed", [0.4, 0.8])
+def test_how_far_a_digit_is_smoothed(tracing, smoothed):
+    script, glyphs = tracing
+    image = drawn_on(30, glyphs[123], degrees=10, scale=1.1, smoothed=smoothed)
+    pose = torch.tensor([np.radians(10), np.log(1.1), 0.0, 0.0], dtype=torch.float32)
+    glyph = torch.from_numpy(glyphs[123]).float() / 255
+    by = script.best_smoothing(script.cut(image, 31, 28), glyph, pose)
+    assert by == pytest.approx(smoothed, abs=0.2)

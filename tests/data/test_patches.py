@@ -153,3 +153,19 @@ def test_how_far_each_digit_is_turned(distortion):
         (_, along) = np.linalg.eigh(np.cov(x, -y))[1].T  # of the larger eigenvalue
         assert np.arctan(along[0] / along[1]) == pytest.approx(angle, abs=np.radians(3))
     assert np.abs(made.angles).max() == pytest.approx(np.pi / 4, rel=0.1)
+
+
+def test_patches_are_smoothed_by_up_to_so_much():
+    """By the noise of the strokes' edges: steepest where nothing is smoothed."""
+    glyphs = np.zeros((10, 28, 28), np.uint8)
+    glyphs[:, 8:20, 8:20] = 200
+    squares_ = PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "x", "0")
+
+    def steepest(smoothing):
+        rng = np.random.default_rng(0)
+        made = draw_patches(rng, squares_, 200, side=32, empty=0.0, smoothing=smoothing)
+        return np.abs(np.diff(made.images.astype(int), axis=2)).max(axis=(1, 2))
+
+    sharp, soft = steepest(0.0), steepest(1.0)
+    assert (soft < 0.6 * sharp.min()).any()
+    assert (soft > 0.95 * sharp.min()).any()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.stats import chi2_contingency
 
 from mmnist.data.backgrounds import Textures
@@ -229,3 +230,17 @@ def test_balanced_labels_are_uniform():
     # The two others are uniform up to the label: P(digit = 0 | label = 1) = 1/3 of all three.
     of_one = digits[digits.max(axis=1) == 1]
     assert (of_one == 0).mean() == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_each_digit_is_smoothed_by_a_gaussian_of_its_own(pool):
+    """Against SciPy's, which rounds and clips after smoothing only if it is given what we smooth:
+    here strokes so faint that nothing is clipped."""
+    faint = GlyphPool(pool.images // 2, pool.starts)
+    glyphs, deviations = faint.images[::97], np.linspace(0, 1, len(faint.images[::97]))
+    scales, angles = np.full((2, len(glyphs)), 1.1, np.float32)
+    sharp = render_digits(glyphs, scales, angles - 0.7)
+    smooth = render_digits(glyphs, scales, angles - 0.7, smoothing=deviations.astype(np.float32))
+    np.testing.assert_array_equal(sharp[0], smooth[0])
+    for one, other, deviation in zip(sharp[1:], smooth[1:], deviations[1:], strict=True):
+        expected = ndimage.gaussian_filter(one.astype(float), deviation, mode="constant", radius=3)
+        np.testing.assert_allclose(other, expected, atol=1.01)  # each was rounded

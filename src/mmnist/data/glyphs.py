@@ -14,6 +14,9 @@ MAX_ROTATION = 45.0
 # Stroke cores are 253 to 255 in MNIST and interpolation lowers them; the originals show 255.
 _GAIN = 1.04
 
+#: How far a digit is smoothed at most, px.
+_REACH = 3
+
 #: Row or column of each pixel of a cell, from its middle.
 _AXIS = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
 
@@ -48,8 +51,9 @@ def render_digits(
     scales: NDArray[np.float32],
     angles: NDArray[np.float32],
     distortion: Distortion | None = None,
+    smoothing: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
-    """Rotated, enlarged and perhaps distorted digits in their cells, sampled once.
+    """Rotated, enlarged and perhaps distorted and smoothed digits in their cells, sampled once.
 
     Args:
         glyphs: uint8 [..., 28, 28], white on black.
@@ -57,6 +61,7 @@ def render_digits(
             push ink out.
         angles: [...], radians.
         distortion: of as many digits.
+        smoothing: [...], standard deviations of Gaussians, px.
 
     Returns:
         uint8 [..., 28, 28].
@@ -79,12 +84,15 @@ def render_digits(
     middle = (CELL_SIDE - 1) / 2
     rows = back[:, 0, :1, None] * y + back[:, 0, 1:, None] * x + middle
     columns = back[:, 1, :1, None] * y + back[:, 1, 1:, None] * x + middle
-    return _sample(glyphs, rows, columns).reshape(shape)
+    strokes = _sample(glyphs, rows, columns)
+    if smoothing is not None:
+        strokes = _smooth(strokes, smoothing.ravel())
+    return np.minimum(np.rint(_GAIN * strokes), 255).astype(np.uint8).reshape(shape)
 
 
 def _sample(
     glyphs: NDArray[np.uint8], rows: NDArray[np.float32], columns: NDArray[np.float32]
-) -> NDArray[np.uint8]:
+) -> NDArray[np.float32]:
     """`glyphs` [m, 28, 28] at `rows`, `columns` [m, 28, 28], by linear interpolation."""
     # All glyphs stand in one tall image, each with a black frame for the points outside it.
     padded = np.pad(glyphs, ((0, 0), (1, 1), (1, 1)))
@@ -93,8 +101,24 @@ def _sample(
     columns = np.clip(columns + 1, 0, side - 1)
     rows += (np.arange(len(glyphs), dtype=np.float32) * side)[:, None, None]
     tall = padded.reshape(-1, side)
-    sampled = ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
-    return np.minimum(np.rint(_GAIN * sampled), 255).astype(np.uint8)
+    return ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
+
+
+def _smooth(cells: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each of `cells` [m, 28, 28] under a Gaussian of its own, cut off at 3 px."""
+    offsets = np.arange(-_REACH, _REACH + 1)
+    exponents = -(offsets**2) / (2 * np.maximum(deviations, 1e-3)[:, None] ** 2)
+    weights = np.exp(exponents, dtype=np.float32)
+    weights /= weights.sum(axis=1, keepdims=True)
+    for axis in (1, 2):
+        shifted = np.moveaxis(cells, axis, 1)
+        padded = np.pad(shifted, ((0, 0), (_REACH, _REACH), (0, 0)))
+        parts = (
+            weight[:, None, None] * padded[:, start : start + CELL_SIDE]
+            for start, weight in enumerate(weights.T)
+        )
+        cells = np.moveaxis(sum(parts), 1, axis)
+    return cells
 
 
 def _fit_into_cell(
