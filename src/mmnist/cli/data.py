@@ -71,7 +71,7 @@ def make(
         typer.Option(
             metavar="PX",
             help="Smooth the digits by a Gaussian of this standard deviation; the competition's "
-            "are softer than ours by about 0.5 px.",
+            "seem softer than ours, by 0.3 to 0.5 px.",
         ),
     ] = 0.0,
     workers: Annotated[

@@ -95,7 +95,7 @@ class PretrainingSettings(Section):
     sake of handwriting that is not among them; 0: not at all."""
     smoothing: Annotated[float, Field(ge=0, le=1.5)] = 0.0
     """Smooth each digit by a Gaussian of up to so many pixels (standard deviation, drawn for each);
-    the competition's are softer than generated ones, by about 0.5. 0: none."""
+    the competition's seem softer than generated ones, by 0.3 to 0.5. 0: none."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
     """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
     network reads all of them and learns from some that it reads worst, by lot (selective
