@@ -64,7 +64,8 @@ class Fit(NamedTuple):
 
 def main(name: str, digits: str, file: Path) -> None:
     try:
-        pools, images, runs = load_digits(digits), read_images(file), find_runs([name])
+        pools, images = load_digits(digits), read_images(file)
+        readings = read_digits(find_runs([name])[0], images)
     except MmnistError as error:
         sys.exit(str(error))
     originals = np.concatenate([pools.train_images, pools.test_images])
@@ -72,7 +73,7 @@ def main(name: str, digits: str, file: Path) -> None:
     first_test = len(pools.train_labels)
     print("image digit    left    next  degrees  scale  smoothed  original")
     seen, found = 0, []
-    for reading in read_digits(runs[0], images).sort_values(["Id", "y"]).itertuples():
+    for reading in readings.sort_values(["Id", "y"]).itertuples():
         alike = np.flatnonzero(labels == reading.digit)
         glyphs = torch.from_numpy(originals[alike]).float() / 255
         piece = cut(images[reading.Id], round(reading.y), round(reading.x))

@@ -124,3 +124,10 @@ def test_how_far_a_digit_is_smoothed(tracing, smoothed):
     glyph = torch.from_numpy(glyphs[123]).float() / 255
     by = script.best_smoothing(script.cut(image, 31, 28), glyph, pose)
     assert by == pytest.approx(smoothed, abs=0.2)
+
+
+def test_a_run_that_is_not_there(tracing, tmp_path):
+    script, _ = tracing
+    np.save(tmp_path / "images.npy", np.zeros((1, 128, 128), np.uint8))
+    with pytest.raises(SystemExit, match="nowhere"):
+        script.main("nowhere", "sample", tmp_path / "images.npy")
