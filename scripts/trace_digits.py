@@ -116,8 +116,8 @@ def trace(piece: Piece, glyphs: Tensor) -> Fit:
     poses = []
     for angle in ANGLES:
         turned = (turn(angle[None]) * scale[:, None, None]) @ centres[:, :, None]
-        poses.append(torch.cat([angle.expand(len(scale), 1), scale.log()[:, None]], 1))
-        poses[-1] = torch.cat([poses[-1], centre - turned[:, :, 0]], 1)
+        turning = torch.stack([angle.expand_as(scale), scale.log()], 1)
+        poses.append(torch.cat([turning, centre - turned[:, :, 0]], 1))
     left, angle = torch.stack([unexplained(piece, glyphs, pose) for pose in poses]).min(0)
     best = left.argsort()[:FITTED]
     left, pose = fitted(piece, glyphs[best], torch.stack(poses)[angle[best], best])
@@ -125,22 +125,24 @@ def trace(piece: Piece, glyphs: Tensor) -> Fit:
     return Fit(left[ranks], best[ranks], pose[ranks])
 
 
-def fitted(piece: Piece, glyphs: Tensor, pose: Tensor, **smoothed: float) -> tuple[Tensor, Tensor]:
+def fitted(
+    piece: Piece, glyphs: Tensor, pose: Tensor, smoothed: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """What is left [n], and the poses [n, 4], after going down from `pose`."""
     pose = pose.clone().requires_grad_()
     optimiser = torch.optim.Adam([pose], lr=0.05)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.97)
     for _ in range(120):
         optimiser.zero_grad()
-        unexplained(piece, glyphs, pose, **smoothed).sum().backward()
+        unexplained(piece, glyphs, pose, smoothed).sum().backward()
         optimiser.step()
         schedule.step()
     pose = pose.detach()
-    return unexplained(piece, glyphs, pose, **smoothed), pose
+    return unexplained(piece, glyphs, pose, smoothed), pose
 
 
 def best_smoothing(piece: Piece, glyph: Tensor, pose: Tensor) -> float:
-    left = [fitted(piece, glyph[None], pose[None], smoothed=float(by))[0] for by in SMOOTHED]
+    left = [fitted(piece, glyph[None], pose[None], float(by))[0] for by in SMOOTHED]
     return float(SMOOTHED[torch.cat(left).argmin()])
 
 

@@ -156,14 +156,14 @@ def test_how_far_each_digit_is_turned(distortion):
 
 
 def test_patches_are_smoothed_by_up_to_so_much():
-    """By the noise of the strokes' edges: steepest where nothing is smoothed."""
+    """By how steep the edges of squares are: some nearly as without, some much less."""
     glyphs = np.zeros((10, 28, 28), np.uint8)
     glyphs[:, 8:20, 8:20] = 200
-    squares_ = PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "x", "0")
+    blocks = PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "x", "0")
 
     def steepest(smoothing):
         rng = np.random.default_rng(0)
-        made = draw_patches(rng, squares_, 200, side=32, empty=0.0, smoothing=smoothing)
+        made = draw_patches(rng, blocks, 200, side=32, empty=0.0, smoothing=smoothing)
         return np.abs(np.diff(made.images.astype(int), axis=2)).max(axis=(1, 2))
 
     sharp, soft = steepest(0.0), steepest(1.0)

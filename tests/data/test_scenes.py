@@ -233,8 +233,7 @@ def test_balanced_labels_are_uniform():
 
 
 def test_each_digit_is_smoothed_by_a_gaussian_of_its_own(pool):
-    """Against SciPy's, which rounds and clips after smoothing only if it is given what we smooth:
-    here strokes so faint that nothing is clipped."""
+    """Against SciPy's, of strokes so faint that none was clipped at white before it smooths."""
     faint = GlyphPool(pool.images // 2, pool.starts)
     glyphs, deviations = faint.images[::97], np.linspace(0, 1, len(faint.images[::97]))
     scales, angles = np.full((2, len(glyphs)), 1.1, np.float32)

@@ -14,7 +14,7 @@ MAX_ROTATION = 45.0
 # Stroke cores are 253 to 255 in MNIST and interpolation lowers them; the originals show 255.
 _GAIN = 1.04
 
-#: How far a digit is smoothed at most, px.
+#: Pixels to either side at which the Gaussian that smooths a digit is cut off.
 _REACH = 3
 
 #: Row or column of each pixel of a cell, from its middle.
@@ -105,7 +105,7 @@ def _sample(
 
 
 def _smooth(cells: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each of `cells` [m, 28, 28] under a Gaussian of its own, cut off at 3 px."""
+    """Each of `cells` [m, 28, 28] under a Gaussian of its own. SciPy has one for all only."""
     offsets = np.arange(-_REACH, _REACH + 1)
     exponents = -(offsets**2) / (2 * np.maximum(deviations, 1e-3)[:, None] ** 2)
     weights = np.exp(exponents, dtype=np.float32)

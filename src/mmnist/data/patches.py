@@ -120,10 +120,10 @@ def draw_patches(
         digits[filled, place], angles[filled, place], cells = drawn
         add_clipped(images, cells, corners[filled], filled)
     if squares == 1:
-        inside = np.where(digits < 0, -canvas, corners)
-        _crowd(rng, source.pool, images, inside, distortion, smoothing)
-    images = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
-    return Patches(images, digits.max(axis=1), digits, angles)
+        taken = np.where(digits < 0, -canvas, corners)
+        _crowd(rng, source.pool, images, taken, distortion, smoothing)
+    inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
+    return Patches(inside, digits.max(axis=1), digits, angles)
 
 
 def _crowd(
