@@ -28,7 +28,7 @@ def test_sizes_are_those_of_the_paper_and_of_torchvision() -> None:
         "mobilenet_v2": (1.0,),
         "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
         "simple_cnn": (),
-        "digit_reader": (0.5, 1.0, 1.5),
+        "digit_reader": (0.5, 0.75, 1.0, 1.5),
     }
 
 

@@ -103,10 +103,10 @@ def test_digits_stay_what_they_are(glyphs):
 
 
 def test_digits_stay_as_sharp_as_those_of_scenes(glyphs):
-    """They are sampled once: full ink stays full ink."""
+    """They are interpolated as often: what is left of full ink stays."""
     plain = upright(glyphs, scale=1.1, degrees=20.0)
     distorted = upright(glyphs, drawn(len(glyphs), 0.08), scale=1.1, degrees=20.0)
-    shares = [(image == 255).mean() for image in (plain, distorted)]
+    shares = [(image > 240).mean() for image in (plain, distorted)]
     assert shares[1] == pytest.approx(shares[0], rel=0.1)
 
 

@@ -53,7 +53,6 @@ def test_what_is_written(one_worker, digits):
         "generator_version": GENERATOR_VERSION,
         "seed": 3,
         "labels": "natural",
-        "smoothing": 0.0,
         "digits": "sample",
         "digits_sha256": digits.fingerprint,
     }
@@ -71,24 +70,6 @@ def test_a_smaller_set_is_the_beginning_of_a_larger(folder, digits, one_worker):
     for part, n in (("train", 270), ("test", 10)):
         for few, many in zip(arrays(small, part), arrays(one_worker, part), strict=True):
             np.testing.assert_array_equal(few, many[:n])
-
-
-def test_smoothing_softens_the_digits_and_nothing_else(folder, digits, one_worker):
-    soft = make(folder / "soft", digits, smoothing=0.7)
-    assert soft.manifest.source["smoothing"] == 0.7
-    for part in ("train", "test"):
-        (sharp, *others), (smoothed, *same) = arrays(one_worker, part), arrays(soft, part)
-        for one, other in zip(others, same, strict=True):
-            np.testing.assert_array_equal(one, other)
-        assert (sharp != smoothed).any(axis=(1, 2)).all()
-        assert (sharp == smoothed).mean() > 0.9  # the ground
-
-
-@pytest.mark.parametrize("smoothing", [-0.1, 1.6, float("nan")])
-def test_impossible_smoothing(folder, digits, smoothing):
-    with pytest.raises(InputError, match=r"smoothing is .*from 0 to 1\.5 px"):
-        make(folder / "impossible", digits, smoothing=smoothing)
-    assert not (folder / "impossible").exists()
 
 
 def test_the_seed_changes_everything(folder, digits, one_worker):

@@ -62,7 +62,7 @@ def test_channels_must_be_those_of_eight_orientations(channels):
         OrientedConv2d(*channels)
 
 
-@pytest.mark.parametrize("size", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("size", [0.5, 0.75, 1.0, 1.5])
 def test_a_reader_shares_kernels_at_2_and_4_pixels(size):
     plain, shared = digit_reader(size), digit_reader(size, orientations=ORIENTATIONS)
     images = torch.rand(2, 1, 64, 64)

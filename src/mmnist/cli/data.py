@@ -66,14 +66,6 @@ def make(
             "often."
         ),
     ] = Labels.NATURAL,
-    smoothing: Annotated[
-        float,
-        typer.Option(
-            metavar="PX",
-            help="Smooth the digits by a Gaussian of this standard deviation; the competition's "
-            "seem softer than ours, by 0.3 to 0.5 px.",
-        ),
-    ] = 0.0,
     workers: Annotated[
         int | None, typer.Option(help="Processes that draw; default: one per core.")
     ] = None,
@@ -95,7 +87,6 @@ def make(
             digits=pools,
             labels=labels.value,
             workers=usable_cores() if workers is None else workers,
-            smoothing=smoothing,
             overwrite=force,
             progress=advance,
         )
@@ -234,12 +225,8 @@ def _source_lines(store: "Store") -> dict[str, object]:
     return {
         "source": f"generated, seed {source.get('seed')}, labels {source.get('labels')}",
         "generator": f"version {source.get('generator_version')}",
-        "digits": _digits(source.get("digits"), source.get("smoothing")),
+        "digits": source.get("digits"),
     }
-
-
-def _digits(name: object, smoothing: object) -> str:
-    return f"{name}, smoothed by {smoothing:g} px" if smoothing else str(name)
 
 
 def _split(store: "Store", settings: "SplitSettings") -> tuple[str, list[list[int]]]:

@@ -16,7 +16,7 @@ SIZES: dict[str, tuple[int | float, ...]] = {
     "mobilenet_v2": (1.0,),
     "shufflenet_v2": (0.5, 1.0, 1.5, 2.0),
     "simple_cnn": (),
-    "digit_reader": (0.5, 1.0, 1.5),
+    "digit_reader": (0.5, 0.75, 1.0, 1.5),
 }
 
 
@@ -36,7 +36,7 @@ class ModelSettings(Section):
         ),
     ] = None
     """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
-    shufflenet_v2 0.5 1.0 1.5 2.0, digit_reader 0.5 1.0 1.5; none for simple_cnn."""
+    shufflenet_v2 0.5 1.0 1.5 2.0, digit_reader 0.5 0.75 1.0 1.5; none for simple_cnn."""
     head: Literal["own", "maximum"] = "own"
     """How features become labels: `own`, as the network is defined; `maximum`, at each location a
     distribution over no digit and 0-9, from which that of the largest digit follows (what

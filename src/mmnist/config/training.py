@@ -93,9 +93,6 @@ class PretrainingSettings(Section):
     distortion: Annotated[float, Field(ge=0, le=0.3)] = 0.08
     """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
     sake of handwriting that is not among them; 0: not at all."""
-    smoothing: Annotated[float, Field(ge=0, le=1.5)] = 0.0
-    """Smooth each digit by a Gaussian of up to so many pixels (standard deviation, drawn for each);
-    the competition's seem softer than generated ones, by 0.3 to 0.5. 0: none."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
     """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
     network reads all of them and learns from some that it reads worst, by lot (selective

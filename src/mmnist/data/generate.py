@@ -29,11 +29,8 @@ from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
 from mmnist.processes import end_with_parent, interrupts_held_back
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised whenever the same seed would no longer give the same bytes."""
-
-MAX_SMOOTHING = 1.5
-"""Pixels."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,7 +49,6 @@ class Job:
     """Images, labels and digits; the files exist and are written in place."""
     seed: int
     mode: LabelMode
-    smoothing: float
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,14 @@ def make_dataset(
     digits: DigitPools,
     labels: LabelMode,
     workers: int,
-    smoothing: float = 0.0,
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
     """Draw `train` and `test` images into a new store at `path`.
 
-    The bytes depend on `seed`, `digits`, `labels`, `smoothing` (of digits, standard deviation in
-    px) and `GENERATOR_VERSION` alone, not on `workers`; a smaller data set is the beginning of a
-    larger one. Training scenes show training digits only, test scenes test digits only. `progress`
-    is called with the number of images just finished.
+    The bytes depend on `seed`, `digits`, `labels` and `GENERATOR_VERSION` alone, not on `workers`;
+    a smaller data set is the beginning of a larger one. Training scenes show training digits only,
+    test scenes test digits only. `progress` is called with the number of images just finished.
 
     Raises `InputError` for an impossible number or an existing `path`, `RunError` if a worker dies.
     Nothing stays behind then, nor after Ctrl-C or SIGTERM.
@@ -96,8 +90,6 @@ def make_dataset(
     ):
         if value < least:
             raise InputError(f"{name} is {value}; it must be at least {least}")
-    if not 0 <= smoothing <= MAX_SMOOTHING:
-        raise InputError(f"smoothing is {smoothing}; it must be from 0 to {MAX_SMOOTHING:g} px")
     counts: dict[Part, int] = {"train": train, "test": test}
     chunks = [chunk for part, n in counts.items() for chunk in _chunks(part, n)]
     with contextlib.ExitStack() as stack:
@@ -108,7 +100,7 @@ def make_dataset(
             )
         )
         outputs = {part: _create_outputs(writer, part, n) for part, n in counts.items()}
-        job = _prepare(Path(folder), digits, outputs, seed, labels, smoothing)
+        job = _prepare(Path(folder), digits, outputs, seed, labels)
         with _pool(workers) as run:
             for _ in run(_draw_texture, job, range(len(texture_variants()))):
                 pass
@@ -121,7 +113,6 @@ def make_dataset(
                 "generator_version": GENERATOR_VERSION,
                 "seed": seed,
                 "labels": labels,
-                "smoothing": smoothing,
                 "digits": digits.name,
                 "digits_sha256": digits.fingerprint,
             }
@@ -149,7 +140,6 @@ def _prepare(
     outputs: dict[Part, tuple[Path, Path, Path]],
     seed: int,
     mode: LabelMode,
-    smoothing: float,
 ) -> Job:
     """Lay the digits, and room for the textures, into `folder` for all processes to map."""
     pools: dict[Part, GlyphPool] = {
@@ -172,7 +162,6 @@ def _prepare(
         outputs=outputs,
         seed=seed,
         mode=mode,
-        smoothing=smoothing,
     )
 
 
@@ -190,7 +179,6 @@ def _draw_chunk(job: Job, chunk: Chunk) -> int:
         part=part,
         index=chunk.index,
         mode=job.mode,
-        smoothing=job.smoothing,
     )
     start = chunk.index * CHUNK_SIZE
     arrays = (scenes.images, scenes.labels, scenes.digits)

@@ -11,12 +11,6 @@ SCALE_RANGE = (1.0, 1.25)
 MAX_ROTATION = 45.0
 """Degrees, to either side."""
 
-# Stroke cores are 253 to 255 in MNIST and interpolation lowers them; the originals show 255.
-_GAIN = 1.04
-
-#: Pixels to either side at which the Gaussian that smooths a digit is cut off.
-_REACH = 3
-
 #: Row or column of each pixel of a cell, from its middle.
 _AXIS = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
 
@@ -51,9 +45,11 @@ def render_digits(
     scales: NDArray[np.float32],
     angles: NDArray[np.float32],
     distortion: Distortion | None = None,
-    smoothing: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
-    """Rotated, enlarged and perhaps distorted and smoothed digits in their cells, sampled once.
+    """Digits in their cells: enlarged, then rotated and perhaps distorted.
+
+    Both steps interpolate linearly, which explains how soft the competition's digits are
+    (docs/data.md).
 
     Args:
         glyphs: uint8 [..., 28, 28], white on black.
@@ -61,7 +57,6 @@ def render_digits(
             push ink out.
         angles: [...], radians.
         distortion: of as many digits.
-        smoothing: [...], standard deviations of Gaussians, px.
 
     Returns:
         uint8 [..., 28, 28].
@@ -78,22 +73,30 @@ def render_digits(
     y, x = _AXIS[:, None], _AXIS[None, :]
     if distortion is not None:
         y, x = y + distortion.bend[:, 0], x + distortion.bend[:, 1]
-    scale = scale[:, None, None]
-    y = (y - shift[0][:, None, None]) / scale
-    x = (x - shift[1][:, None, None]) / scale
-    middle = (CELL_SIDE - 1) / 2
+    y = y - shift[0][:, None, None]
+    x = x - shift[1][:, None, None]
+    enlarged = _enlarge(glyphs, scale)
+    middle = (enlarged.shape[1] - 1) / 2
     rows = back[:, 0, :1, None] * y + back[:, 0, 1:, None] * x + middle
     columns = back[:, 1, :1, None] * y + back[:, 1, 1:, None] * x + middle
-    strokes = _sample(glyphs, rows, columns)
-    if smoothing is not None:
-        strokes = _smooth(strokes, smoothing.ravel())
-    return np.minimum(np.rint(_GAIN * strokes), 255).astype(np.uint8).reshape(shape)
+    return _sample(enlarged, rows, columns).reshape(shape)
+
+
+def _enlarge(glyphs: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`glyphs` [m, 28, 28], each by its own of `scales` [m], in the middle of [m, side, side]."""
+    side = CELL_SIDE + 2 * int(np.ceil(CELL_SIDE * max(scales.max(initial=1) - 1, 0) / 2))
+    places = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    places = places / scales[:, None] + (CELL_SIDE - 1) / 2
+    # Linear interpolation is the same weighted sum of rows and of columns: hats around `places`.
+    hats = 1 - np.abs(places[:, :, None] - np.arange(CELL_SIDE, dtype=np.float32))
+    weights = np.maximum(hats, 0)
+    return weights @ glyphs.astype(np.float32) @ weights.transpose(0, 2, 1)
 
 
 def _sample(
-    glyphs: NDArray[np.uint8], rows: NDArray[np.float32], columns: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """`glyphs` [m, 28, 28] at `rows`, `columns` [m, 28, 28], by linear interpolation."""
+    glyphs: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """`glyphs` [m, side, side] at `rows`, `columns` [m, 28, 28], by linear interpolation."""
     # All glyphs stand in one tall image, each with a black frame for the points outside it.
     padded = np.pad(glyphs, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]
@@ -101,24 +104,8 @@ def _sample(
     columns = np.clip(columns + 1, 0, side - 1)
     rows += (np.arange(len(glyphs), dtype=np.float32) * side)[:, None, None]
     tall = padded.reshape(-1, side)
-    return ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
-
-
-def _smooth(cells: NDArray[np.float32], deviations: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each of `cells` [m, 28, 28] under a Gaussian of its own. SciPy has one for all only."""
-    offsets = np.arange(-_REACH, _REACH + 1)
-    exponents = -(offsets**2) / (2 * np.maximum(deviations, 1e-3)[:, None] ** 2)
-    weights = np.exp(exponents, dtype=np.float32)
-    weights /= weights.sum(axis=1, keepdims=True)
-    for axis in (1, 2):
-        shifted = np.moveaxis(cells, axis, 1)
-        padded = np.pad(shifted, ((0, 0), (_REACH, _REACH), (0, 0)))
-        parts = (
-            weight[:, None, None] * padded[:, start : start + CELL_SIDE]
-            for start, weight in enumerate(weights.T)
-        )
-        cells = np.moveaxis(sum(parts), 1, axis)
-    return cells
+    sampled = ndimage.map_coordinates(tall, [rows, columns], output=np.float32, order=1)
+    return np.rint(sampled).astype(np.uint8)
 
 
 def _fit_into_cell(

@@ -89,14 +89,13 @@ def draw_patches(
     side: int,
     empty: float,
     distortion: float = 0.0,
-    smoothing: float = 0.0,
 ) -> Patches:
     """Draw `n` patches: squares of 40 px or more (the whole patch if it is smaller), each with one
     digit, or none in a share `empty`.
 
-    A digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, and
-    smoothed by a Gaussian of up to `smoothing` px, lies wholly inside its square. In a patch that
-    is a single square, parts of another digit may reach in from outside.
+    A digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
+    wholly inside its square. In a patch that is a single square, parts of another digit may reach
+    in from outside.
     """
     frame = CELL_SIDE  # a digit outside the patch may reach so far into it
     canvas = side + 2 * frame
@@ -116,12 +115,11 @@ def draw_patches(
         high = np.array([edges[row + 1], edges[column + 1]]) - CELL_SIDE
         corners = rng.integers(low, high + 1, (n, 2))
         filled = np.flatnonzero(rng.random(n) >= empty)
-        drawn = _draw_cells(rng, source.pool, len(filled), distortion, smoothing)
+        drawn = _draw_cells(rng, source.pool, len(filled), distortion)
         digits[filled, place], angles[filled, place], cells = drawn
         add_clipped(images, cells, corners[filled], filled)
     if squares == 1:
-        taken = np.where(digits < 0, -canvas, corners)
-        _crowd(rng, source.pool, images, taken, distortion, smoothing)
+        _crowd(rng, source.pool, images, np.where(digits < 0, -canvas, corners), distortion)
     inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
     return Patches(inside, digits.max(axis=1), digits, angles)
 
@@ -132,7 +130,6 @@ def _crowd(
     images: NDArray[np.uint8],
     corners: NDArray[np.int64],
     distortion: float,
-    smoothing: float,
 ) -> None:
     """Add a digit whose middle is outside the patch, in its frame, to some of the images; not over
     the one inside, which has its corner at `corners` [n, 2]."""
@@ -142,12 +139,12 @@ def _crowd(
     outside = ((middles < CELL_SIDE) | (middles >= canvas - CELL_SIDE)).any(axis=1)
     apart = np.abs(places - corners).max(axis=1) >= CELL_SIDE
     chosen = np.flatnonzero(outside & apart & (rng.random(n) < _CROWDED))
-    *_, cells = _draw_cells(rng, pool, len(chosen), distortion, smoothing)
+    *_, cells = _draw_cells(rng, pool, len(chosen), distortion)
     add_clipped(images, cells, places[chosen], chosen)
 
 
 def _draw_cells(
-    rng: np.random.Generator, pool: GlyphPool, n: int, distortion: float, smoothing: float
+    rng: np.random.Generator, pool: GlyphPool, n: int, distortion: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]:
     """Digits [n], all equally likely, how far they are turned [n], and their cells uint8 [n, 28,
     28]."""
@@ -156,5 +153,4 @@ def _draw_cells(
     scales = rng.uniform(*SCALE_RANGE, n).astype(np.float32)
     angles = np.radians(rng.uniform(-MAX_ROTATION, MAX_ROTATION, n)).astype(np.float32)
     warp = draw_distortion(rng, n, distortion) if distortion else None
-    blur = rng.uniform(0, smoothing, n).astype(np.float32) if smoothing else None
-    return digits, angles, render_digits(glyphs, scales, angles, warp, blur)
+    return digits, angles, render_digits(glyphs, scales, angles, warp)

@@ -62,24 +62,12 @@ class Layout:
 
 
 def draw_chunk(
-    textures: Textures,
-    pool: GlyphPool,
-    *,
-    seed: int,
-    part: Part,
-    index: int,
-    mode: LabelMode,
-    smoothing: float = 0.0,
+    textures: Textures, pool: GlyphPool, *, seed: int, part: Part, index: int, mode: LabelMode
 ) -> Scenes:
-    """Chunk number `index` of `part`: `CHUNK_SIZE` scenes, the same for the same arguments.
-
-    All digits are smoothed by a Gaussian of `smoothing` px; nothing else depends on it.
-    """
+    """Chunk number `index` of `part`: `CHUNK_SIZE` scenes, the same for the same arguments."""
     layout = chunk_layout(textures, pool, seed=seed, part=part, index=index, mode=mode)
     images = cut_backgrounds(textures, layout.textures, layout.offsets, IMAGE_SIDE)
-    blur = np.full_like(layout.scales, smoothing) if smoothing else None
-    glyphs = pool.images[layout.glyphs]
-    cells = render_digits(glyphs, layout.scales, layout.angles, smoothing=blur)
+    cells = render_digits(pool.images[layout.glyphs], layout.scales, layout.angles)
     for k in range(3):  # cells of one image do not overlap, so each can be added by itself
         add_clipped(images, cells[:, k], layout.cells[:, k])
     return Scenes(images, layout.digits.max(axis=1), layout.digits)

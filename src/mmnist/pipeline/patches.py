@@ -42,7 +42,6 @@ class PatchBatches:
         self.batch_size = settings.batch_size
         self._source = source
         self._distortion = settings.distortion
-        self._smoothing = settings.smoothing
         self._empty = settings.empty if experiment.model.reads_maximum else 0.0
         self._candidates = settings.candidates_in
         self._batches = -(-settings.patches // settings.batch_size)
@@ -77,5 +76,4 @@ class PatchBatches:
             side=self.side,
             empty=self._empty,
             distortion=self._distortion,
-            smoothing=self._smoothing,
         )
