@@ -53,8 +53,8 @@ class Fit(NamedTuple):
     original: Tensor
     """int64 [n]."""
     pose: Tensor
-    """float32 [n, 4]: angle (clockwise, radians), logarithm of the scale, and x and y of the
-    middle of the cell, from that of the piece."""
+    """float32 [n, 5]: angle (clockwise, radians), logarithm of the scale, x and y of the middle of
+    the cell, from that of the piece, and logarithm of how white strokes are."""
 
     @property
     def found(self) -> bool:
@@ -117,8 +117,8 @@ def trace(piece: Piece, glyphs: Tensor) -> Fit:
     poses = []
     for angle in ANGLES:
         turned = (turn(angle[None]) * scale[:, None, None]) @ centres[:, :, None]
-        turning = torch.stack([angle.expand_as(scale), scale.log()], 1)
-        poses.append(torch.cat([turning, centre - turned[:, :, 0]], 1))
+        shift = centre - turned[:, :, 0]
+        poses.append(torch.column_stack([angle.expand_as(scale), scale.log(), shift, 0 * scale]))
     left, angle = torch.stack([unexplained(piece, glyphs, pose) for pose in poses]).min(0)
     best = left.argsort()[:FITTED]
     left, pose = fitted(piece, glyphs[best], torch.stack(poses)[angle[best], best])
@@ -129,7 +129,7 @@ def trace(piece: Piece, glyphs: Tensor) -> Fit:
 def fitted(
     piece: Piece, glyphs: Tensor, pose: Tensor, twice: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """What is left [n], and the poses [n, 4], after going down from `pose`."""
+    """What is left [n], and the poses [n, 5], after going down from `pose`."""
     pose = pose.clone().requires_grad_()
     optimiser = torch.optim.Adam([pose], lr=0.05)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.97)
@@ -143,21 +143,22 @@ def fitted(
 
 
 def interpolated(piece: Piece, glyph: Tensor, pose: Tensor) -> tuple[float, float]:
-    """What is left if `glyph` [28, 28] was interpolated once, and twice, near `pose` [4]."""
+    """What is left if `glyph` [28, 28] was interpolated once, and twice, near `pose` [5]."""
     once, twice = (fitted(piece, glyph[None], pose[None], by)[0].item() for by in (False, True))
     return once, twice
 
 
 def unexplained(piece: Piece, glyphs: Tensor, pose: Tensor, twice: bool = False) -> Tensor:
-    """Share [n] of the squared ink that is not that of `glyphs` [n, 28, 28] in `pose` [n, 4]."""
+    """Share [n] of the squared ink that is not that of `glyphs` [n, 28, 28] in `pose` [n, 5]."""
     axis = torch.arange(SIDE) - (SIDE - 1) / 2
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
     scale = pose[:, 1].exp()[:, None, None, None]
     if twice:
         glyphs, scale = sample(glyphs, grid / scale), torch.ones(())
     back = turn(-pose[:, 0])[:, None]
-    drawn = sample(glyphs, (grid - pose[:, None, None, 2:]) @ back.transpose(2, 3) / scale)
-    difference = visible(drawn, piece.ground) - piece.ink
+    drawn = sample(glyphs, (grid - pose[:, None, None, 2:4]) @ back.transpose(2, 3) / scale)
+    white = pose[:, 4].exp()[:, None, None]
+    difference = visible(white * drawn, piece.ground) - piece.ink
     return difference.square().sum((1, 2)) / piece.ink.square().sum()
 
 

@@ -123,7 +123,7 @@ def test_a_digit_that_is_not_among_them_has_no_original(tracing):
 def test_how_often_a_digit_was_interpolated(tracing, is_twice):
     script, glyphs = tracing
     image = drawn_on(30, glyphs[123], degrees=10, scale=1.1, twice=is_twice)
-    pose = torch.tensor([np.radians(10), np.log(1.1), 0.0, 0.0], dtype=torch.float32)
+    pose = torch.tensor([np.radians(10), np.log(1.1), 0.0, 0.0, 0.0], dtype=torch.float32)
     glyph = torch.from_numpy(glyphs[123]).float() / 255
     once, twice = script.interpolated(script.cut(image, 31, 28), glyph, pose)
     assert (twice < once) == is_twice

@@ -38,7 +38,13 @@ def invented_probabilities(labels: np.ndarray, accuracy: float, seed: int) -> np
 
 def environment(fingerprint: str = FINGERPRINT, generated: bool = False) -> dict:
     source = (
-        {"kind": "generated", "seed": 0, "labels": "competition", "digits": "/somewhere/mnist"}
+        {
+            "kind": "generated",
+            "generator_version": 3,
+            "seed": 0,
+            "labels": "competition",
+            "digits": "/somewhere/mnist",
+        }
         if generated
         else {"kind": "competition", "files": {}}
     )

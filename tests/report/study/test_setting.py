@@ -14,7 +14,8 @@ def test_machine_versions_data_and_seeds(result):
     assert setting["Device"] == "NVIDIA H200, bf16, 16 CPU threads"
     assert setting["Versions"] == "Python 3.12.3, mmnist 0.1.0, torch 2.13.0"
     assert setting["Code"] == "commit 0123abc, changed since"
-    assert setting["Data"].startswith("generated, labels competition, seed 0, digits mnist")
+    generated = "generated, generator version 3, labels competition, seed 0, digits mnist"
+    assert setting["Data"].startswith(generated)
     assert setting["Data"].endswith("fingerprint 1a2b3c4d5e6f")
     assert setting["Images"].startswith("9,000 for training and 1,000 for validation")
     assert setting["Runs"] == "6 finished, of 2 of 3 configurations; seeds 0, 1, 2"

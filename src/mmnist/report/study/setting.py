@@ -105,7 +105,11 @@ def _data(run: Run) -> str | None:
     data = run.environment.get("data") or {}
     source = data.get("source") or {}
     words = [str(source.get("kind") or "")]
-    words += [f"{key} {source[key]}" for key in ("labels", "seed") if key in source]
+    words += [
+        f"{key.replace('_', ' ')} {source[key]}"
+        for key in ("generator_version", "labels", "seed")
+        if key in source
+    ]
     if "digits" in source:  # may be a folder of the machine that it was made on
         words.append(f"digits {PurePath(str(source['digits'])).name}")
     if "fingerprint" in data:
