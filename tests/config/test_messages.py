@@ -144,8 +144,8 @@ def test_unknown_keys(message: Callable[[str], str], text: str, expected: str) -
             "x.yaml:3: model.size: 18 is not a size of wide_resnet; allowed for wide_resnet: 50, "
             "101 (model.architecture is given in x.yaml:2)",
         ),
-        ("model: {size: '18'}", "x.yaml:1: model.size: wanted 0.5, 1.0, 1.5, 2.0, 18, 34, 50, 101"),
-        ("model: {size: true}", "x.yaml:1: model.size: wanted 0.5, 1.0, 1.5, 2.0, 18, 34, 50, 101"),
+        ("model: {size: '18'}", "x.yaml:1: model.size: wanted 0.5, 0.75, 1.0, 1.5, 2.0, 18, 34"),
+        ("model: {size: true}", "x.yaml:1: model.size: wanted 0.5, 0.75, 1.0, 1.5, 2.0, 18, 34"),
         (
             "model: {architecture: simple_cnn, size: 2}",
             "x.yaml:1: model.size: simple_cnn comes in one size: leave size out, or null",
