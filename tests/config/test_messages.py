@@ -132,7 +132,7 @@ def test_unknown_keys(message: Callable[[str], str], text: str, expected: str) -
             "seed: 1",
             "x.yaml: model: is missing; wanted a mapping "
             "(architecture, size, head, digits, angles, "
-            "orientations, pretrained)",
+            "orientations, antialiased, pretrained)",
         ),
         ("model: {}", "x.yaml:1: model.size: is missing; allowed for resnet: 18, 34, 50, 101, 152"),
         (

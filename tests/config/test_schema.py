@@ -228,6 +228,10 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             {"model": {"architecture": "resnet", "size": 18, "orientations": 8}},
             "is for digit_reader; with resnet leave it 1",
         ),
+        (
+            {"model": {"architecture": "resnet", "size": 18, "antialiased": True}},
+            "is for digit_reader; with resnet leave it false",
+        ),
     ],
 )
 def test_what_reading_locations_needs(values, message):

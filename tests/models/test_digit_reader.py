@@ -90,7 +90,7 @@ def test_at_first_there_is_no_digit_nearly_anywhere():
 
 
 def test_its_weights_load_without_the_code_of_the_training(tmp_path):
-    """A state dict and five files that need nothing but torch are enough to read images."""
+    """A state dict and six files that need nothing but torch are enough to read images."""
     model = digit_reader(0.5).eval()
     images = torch.rand(2, 1, 128, 128)
     save_file(model.state_dict(), tmp_path / "model.safetensors")
@@ -115,6 +115,7 @@ print(sorted(loaded))
         [
             "mmnist.models",
             "mmnist.models.angles",
+            "mmnist.models.antialiasing",
             "mmnist.models.digit_reader",
             "mmnist.models.maximum",
             "mmnist.models.orientations",
@@ -123,10 +124,11 @@ print(sorted(loaded))
     )
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
 @pytest.mark.parametrize("orientations", [1, 8])
-def test_it_reads_what_its_layers_say_one_by_one(orientations):
+def test_it_reads_what_its_layers_say_one_by_one(orientations, antialiased):
     torch.manual_seed(0)
-    network = digit_reader(0.5, orientations=orientations).double()
+    network = digit_reader(0.5, orientations=orientations, antialiased=antialiased).double()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             for values in (layer.weight, layer.bias, layer.running_mean):

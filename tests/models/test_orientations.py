@@ -76,10 +76,12 @@ def test_a_reader_shares_kernels_at_2_and_4_pixels(size):
     assert counts == {"stage1": 8, "stage2": 8, "stage3": 1}
 
 
-def test_features_of_a_turned_image_are_turned_up_to_4_pixels():
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_features_of_a_turned_image_are_turned_up_to_4_pixels(antialiased):
     """With the statistics of batch normalisation as they begin, the same for all channels."""
     torch.manual_seed(0)
-    network = digit_reader(0.5, orientations=ORIENTATIONS).double().eval()
+    network = digit_reader(0.5, orientations=ORIENTATIONS, antialiased=antialiased)
+    network = network.double().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)  # blocks begin as the identity

@@ -205,6 +205,7 @@ def test_dropout_follows_from_seed_epoch_and_step():
     [
         *({"architecture": name, "size": min(of, default=None)} for name, of in SIZES.items()),
         {"architecture": "digit_reader", "size": 0.5, "orientations": 8},
+        {"architecture": "digit_reader", "size": 0.5, "antialiased": True},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )

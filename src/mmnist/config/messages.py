@@ -17,6 +17,7 @@ RELATED: dict[KeyPath, KeyPath] = {
     ("model", "digits"): ("model", "architecture"),
     ("model", "angles"): ("model", "architecture"),
     ("model", "orientations"): ("model", "architecture"),
+    ("model", "antialiased"): ("model", "architecture"),
     ("resize",): ("model", "digits"),
     ("pretraining", "angle_weight"): ("model", "angles"),
     ("pretraining", "candidates"): ("pretraining", "epochs"),

@@ -52,6 +52,9 @@ class ModelSettings(Section):
     """8: kernels of `digit_reader` at 2 and 4 pixels come in eight orientations that share their
     weights (a group convolution): as many channels and as much time, with an eighth of the
     parameters there. 1: each has its own."""
+    antialiased: bool = False
+    """Whether `digit_reader` smooths its features before it halves their grid, to 4 and to 8
+    pixels, so that what it reads depends less on where on the grid a digit lies."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
     """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
     digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
@@ -98,6 +101,14 @@ class ModelSettings(Section):
         if value > 1 and architecture not in ("digit_reader", None):
             raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
         return value
+
+    @field_validator("antialiased")
+    @classmethod
+    def _smoothing_has_an_effect(cls, antialiased: bool, info: ValidationInfo) -> bool:
+        architecture = info.data.get("architecture")
+        if antialiased and architecture not in ("digit_reader", None):
+            raise ValueError(f"is for digit_reader; with {architecture} leave it false")
+        return antialiased
 
     @model_validator(mode="after")
     def _angles_are_taught(self) -> Self:

@@ -84,7 +84,13 @@ def build_model(settings: ModelSettings) -> nn.Module:
     one has 11 outputs and sees each location of the last feature map.
     """
     if settings.architecture == "digit_reader":
-        return digit_reader(settings.size, settings.digits, settings.angles, settings.orientations)
+        return digit_reader(
+            settings.size,
+            settings.digits,
+            settings.angles,
+            settings.orientations,
+            settings.antialiased,
+        )
     if settings.architecture == "simple_cnn":
         return simple_cnn_reader() if settings.reads_maximum else SimpleCNN(CLASSES)
     model = torchvision.models.get_model(torchvision_name(settings), weights=None)

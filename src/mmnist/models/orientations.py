@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmnist.models.antialiasing import smooth, smoothing
+
 ORIENTATIONS = 8
 
 #: Numbers of the weights around the middle one, clockwise from the top left.
@@ -29,12 +31,15 @@ class OrientedConv2d(nn.Module):
         in_channels: those of eight orientations, or 1 for an image.
         out_channels: those of eight orientations.
         stride: of the convolution.
+        antialiased: whether what comes out is smoothed before the stride.
 
     Raises:
         ValueError: channels that are not those of eight orientations.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, antialiased: bool = False
+    ):
         super().__init__()
         if out_channels % ORIENTATIONS or (in_channels % ORIENTATIONS and in_channels != 1):
             raise ValueError(
@@ -42,18 +47,22 @@ class OrientedConv2d(nn.Module):
                 "orientations"
             )
         self.in_channels, self.out_channels, self.stride = in_channels, out_channels, stride
+        self.padding = 2 if antialiased else 1
         shape = (out_channels // ORIENTATIONS, in_channels, 3, 3)
         self.weight = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(shape), a=5**0.5))
         self.register_buffer("turned", _turned(*shape[:2]), persistent=False)
+        self.register_buffer("smoothing", smoothing() if antialiased else None, persistent=False)
 
     def kernels(self) -> Tensor:
-        """All of them, [out_channels, in_channels, 3, 3], channels last in memory."""
+        """All of them, [out_channels, in_channels, 3, 3]; smoothed, [out_channels, in_channels, 5,
+        5]."""
         shape = (self.out_channels, 3, 3, self.in_channels)
-        return self.weight.flatten().index_select(0, self.turned).view(shape).permute(0, 3, 1, 2)
+        turned = self.weight.flatten().index_select(0, self.turned).view(shape).permute(0, 3, 1, 2)
+        return turned if self.smoothing is None else smooth(turned, self.smoothing)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, in_channels, H, W] → [B, out_channels, H / stride, W / stride]."""
-        return F.conv2d(x, self.kernels(), stride=self.stride, padding=1)
+        return F.conv2d(x, self.kernels(), stride=self.stride, padding=self.padding)
 
 
 def _turned(fields: int, channels: int) -> Tensor:
