@@ -83,32 +83,15 @@ class ModelSettings(Section):
             raise ValueError("has no effect: digit_reader has this head anyway; leave it out")
         return head
 
-    @field_validator("digits")
+    @field_validator("digits", "angles", "orientations", "antialiased")
     @classmethod
-    def _digits_have_an_effect(cls, digits: str, info: ValidationInfo) -> str:
+    def _is_for_digit_reader(cls, value: Any, info: ValidationInfo) -> Any:
         architecture = info.data.get("architecture")
-        if digits == "three" and architecture not in ("digit_reader", None):
-            raise ValueError(
-                f"is for digit_reader, whose locations are as small as digits; with {architecture} "
-                "leave it any"
-            )
-        return digits
-
-    @field_validator("angles", "orientations")
-    @classmethod
-    def _turning_has_an_effect(cls, value: int, info: ValidationInfo) -> int:
-        architecture = info.data.get("architecture")
-        if value > 1 and architecture not in ("digit_reader", None):
-            raise ValueError(f"is for digit_reader; with {architecture} leave it 1")
+        default = cls.model_fields[info.field_name or ""].default
+        if value != default and architecture not in ("digit_reader", None):
+            leave = str(default).lower()  # as YAML writes it
+            raise ValueError(f"is for digit_reader; with {architecture} leave it {leave}")
         return value
-
-    @field_validator("antialiased")
-    @classmethod
-    def _smoothing_has_an_effect(cls, antialiased: bool, info: ValidationInfo) -> bool:
-        architecture = info.data.get("architecture")
-        if antialiased and architecture not in ("digit_reader", None):
-            raise ValueError(f"is for digit_reader; with {architecture} leave it false")
-        return antialiased
 
     @model_validator(mode="after")
     def _angles_are_taught(self) -> Self:
