@@ -179,3 +179,32 @@ def test_a_network_that_knows_reads_patches_and_images_so():
     unknowing.load_state_dict(network.state_dict())
     expected = read_maximum(network.joint_scores(patches))
     torch.testing.assert_close(unknowing.read(patches, single=True), expected)
+
+
+@pytest.mark.parametrize("digits", ["any", "three"])
+def test_in_training_images_of_three_digits_are_read_the_other_way_too(digits):
+    network = digit_reader(0.5, digits=digits).train()
+    patches, images = torch.rand(2, 1, 40, 40), torch.rand(2, 1, 128, 128)
+    torch.manual_seed(0)
+    assert network(patches, single=True).anywhere is None
+    anywhere = network(images).anywhere
+    if digits == "any":
+        assert anywhere is None
+    else:
+        expected = read_maximum(network.joint_scores(images)).outcomes
+        torch.testing.assert_close(anywhere, expected)
+    assert network.eval().read(images).anywhere is None
+
+
+def test_only_the_other_way_teaches_what_is_beside_the_places():
+    """Where nothing is read yet, places are anywhere, and what digits are on is seldom in one."""
+    scores = torch.zeros(1, NUM_OUTCOMES, 16, 16)
+    scores[:, 0] = 6
+    scores[0, 0, 8, [0, 7, 14]] -= 1  # the three places are in this row
+    taught = {}
+    for read in (read_three, read_maximum):
+        given = scores.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(read(given).outcomes[0, 5], given)
+        taught[read] = gradient[0].abs().sum(0) > 0
+    assert not taught[read_three][:6].any()
+    assert taught[read_maximum].all()

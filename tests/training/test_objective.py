@@ -31,6 +31,17 @@ def test_a_reading_has_the_negative_log_likelihood_of_its_outcome(reading):
     torch.testing.assert_close(loss, by_hand)
 
 
+def test_the_label_as_read_anywhere_counts_with_its_weight(reading):
+    scores = torch.randn(3, 11, 2, 2, generator=torch.manual_seed(1))
+    both = reading._replace(anywhere=read_maximum(scores).outcomes)
+    plain = Objective(TrainSettings())
+    weighted = Objective(TrainSettings(anywhere_weight=0.5))
+    expected = plain(reading, LABELS) + 0.5 * plain(read_maximum(scores), LABELS)
+    torch.testing.assert_close(weighted(both, LABELS), expected)
+    torch.testing.assert_close(weighted.label_loss(both, LABELS), plain(reading, LABELS))
+    torch.testing.assert_close(weighted(reading, LABELS), plain(reading, LABELS))
+
+
 def test_presence_counts_with_its_weight(reading):
     present = torch.zeros(3, 10)
     present[0, [1, 3]] = 1

@@ -27,6 +27,7 @@ RELATED: dict[KeyPath, KeyPath] = {
         for section in ("train", "pretraining")
         for key in ("step_size", "gamma", "warmup")
     },
+    ("train", "anywhere_weight"): ("model", "digits"),
     ("train", "unfreezing", "epochs"): ("train", "unfreezing", "mode"),
     ("train", "unfreezing", "mode"): ("model", "pretrained"),
 }

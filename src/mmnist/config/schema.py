@@ -229,6 +229,11 @@ class Experiment(Section):
                 f"{model.architecture} gives one answer for the whole image: set model.head to "
                 "maximum, take digit_reader, or leave it 0",
             )
+        if train.anywhere_weight and model is not None and model.digits != "three":
+            raise at(
+                ["anywhere_weight"],
+                "adds a second way to read the image to that of model.digits: three; leave it 0",
+            )
         if train.label_smoothing and model is not None and model.reads_maximum:
             raise at(
                 ["label_smoothing"],
@@ -254,7 +259,7 @@ class Experiment(Section):
     def _settings_of_no_epochs(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
         if train.epochs:
             return train
-        of_images = ("learning_rate", "schedule", "early_stopping", "unfreezing")
+        of_images = ("learning_rate", "schedule", "early_stopping", "unfreezing", "anywhere_weight")
         for key in of_images:
             if getattr(train, key) != TrainSettings.model_fields[key].default:
                 raise at([key], f"has no effect: {_ONLY_PATCHES}")

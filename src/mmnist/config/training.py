@@ -166,6 +166,10 @@ class TrainSettings(Section):
         BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
     ] = ScheduleSettings()
     """How the learning rate changes; a mapping, or just its name."""
+    anywhere_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a second loss for `digits: three`: that of the label as `digits: any` reads it,
+    beside that of the three places. Places are where most is read; before anything is read, they
+    teach little, and this loss does. 0: the three places alone."""
     presence_weight: Annotated[float, Field(ge=0)] = 0.0
     """Weight of a second loss, on which of the ten digits are in the image, beside that of the
     label. It needs a network that reads each location (`digit_reader`, or `head: maximum`) and a

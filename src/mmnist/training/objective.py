@@ -9,8 +9,8 @@ from mmnist.models.maximum import Reading
 
 
 class Objective:
-    """The loss of a batch: cross-entropy of the label, and, if asked for, of which digits there are
-    and how far they are turned.
+    """The loss of a batch: cross-entropy of the label, and, if asked for, of the label as read
+    anywhere, of which digits there are and how far they are turned.
 
     Networks that read each location return a `Reading` while they train; for them a label of -1
     says that there is no digit. All others return scores [B, 10].
@@ -18,6 +18,7 @@ class Objective:
 
     def __init__(self, settings: TrainSettings, angle_weight: float = 0.0):
         self._smoothing = settings.label_smoothing
+        self._anywhere_weight = settings.anywhere_weight
         self._presence_weight = settings.presence_weight
         self._angle_weight = angle_weight
 
@@ -37,6 +38,8 @@ class Objective:
             turned: int64 [B], of patches: the range of angles of the digit.
         """
         loss = self.label_loss(output, labels)
+        if self._anywhere_weight and isinstance(output, Reading) and output.anywhere is not None:
+            loss = loss + self._anywhere_weight * F.nll_loss(output.anywhere, labels + 1)
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
