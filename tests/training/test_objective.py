@@ -33,7 +33,7 @@ def test_a_reading_has_the_negative_log_likelihood_of_its_outcome(reading):
 
 def test_the_label_as_read_anywhere_counts_with_its_weight(reading):
     scores = torch.randn(3, 11, 2, 2, generator=torch.manual_seed(1))
-    both = reading._replace(anywhere=read_maximum(scores).outcomes)
+    both = reading._replace(scores=scores)
     plain = Objective(TrainSettings())
     weighted = Objective(TrainSettings(anywhere_weight=0.5))
     expected = plain(reading, LABELS) + 0.5 * plain(read_maximum(scores), LABELS)

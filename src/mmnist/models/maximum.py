@@ -47,9 +47,9 @@ class Reading(NamedTuple):
     turned: Tensor | None = None
     """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart, while it
     trains: given each digit, log-probabilities of the ranges."""
-    anywhere: Tensor | None = None
-    """float32 [B, 11], of whole images by a network that knows of three digits, while it trains:
-    `outcomes` as they would be if any number of digits were possible."""
+    scores: Tensor | None = None
+    """float [B, 11, H, W], of whole images by a network that knows of three digits, while it
+    trains: what `read_maximum` takes, for a loss of its reading."""
 
     @property
     def logits(self) -> Tensor:
@@ -141,8 +141,8 @@ class MaximumNetwork(nn.Sequential):
             reading = read_maximum(scores)
         else:
             reading = read_single(scores) if single else read_three(scores)
-            if self.training and not single:
-                return reading._replace(anywhere=read_maximum(scores).outcomes)
+        if self.training and self.digits == "three" and not single:
+            return reading._replace(scores=scores)
         if single and self.training and self.angles > 1:  # nobody asks when patches are chosen
             return reading._replace(turned=ranges_of_single(joint, self.angles))
         return reading

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from mmnist.config.training import TrainSettings
 from mmnist.models.angles import angle_loss
-from mmnist.models.maximum import Reading
+from mmnist.models.maximum import Reading, read_maximum
 
 
 class Objective:
@@ -38,8 +38,9 @@ class Objective:
             turned: int64 [B], of patches: the range of angles of the digit.
         """
         loss = self.label_loss(output, labels)
-        if self._anywhere_weight and isinstance(output, Reading) and output.anywhere is not None:
-            loss = loss + self._anywhere_weight * F.nll_loss(output.anywhere, labels + 1)
+        if self._anywhere_weight and isinstance(output, Reading) and output.scores is not None:
+            anywhere = read_maximum(output.scores)
+            loss = loss + self._anywhere_weight * self.label_loss(anywhere, labels)
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
