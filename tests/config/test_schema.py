@@ -226,6 +226,20 @@ READER = {"architecture": "digit_reader", "size": 1.0}
         ),
         (
             {
+                "model": {"architecture": "resnet", "size": 18, "pretrained": "mnist"},
+                "pretraining": {"nearest_weight": 0.5},
+            },
+            "is for digit_reader, whose locations.*with resnet leave it 0",
+        ),
+        (
+            {
+                "model": {**READER, "pretrained": "mnist"},
+                "pretraining": {"nearest_weight": 0.5, "side": 80},
+            },
+            "one digit or none; those of 80 px have four or nine",
+        ),
+        (
+            {
                 "model": {**READER, "pretrained": "mnist"},
                 "pretraining": {"epochs": 1, "candidates": 3},
             },

@@ -85,7 +85,7 @@ def test_the_same_stream_gives_the_same_patches(source):
 @pytest.mark.parametrize(("side", "places"), [(48, 1), (79, 1), (80, 4), (128, 9)])
 def test_each_square_of_a_larger_patch_has_a_digit_of_its_own(side, places):
     rng = np.random.default_rng(0)
-    images, labels, digits, _ = draw_patches(rng, squares(), 200, side=side, empty=0.3)
+    images, labels, digits, *_ = draw_patches(rng, squares(), 200, side=side, empty=0.3)
     assert digits.shape == (200, places)
     assert np.array_equal(labels, digits.max(axis=1))
     assert (digits == NO_DIGIT).mean() == pytest.approx(0.3, abs=0.1)
@@ -144,6 +144,7 @@ def test_how_far_each_digit_is_turned(distortion):
         np.random.default_rng(0), bars, 50, side=28, empty=0.2, distortion=distortion
     )
     assert made.angles.shape == (50, 1)
+    assert (made.middles == 13.5).all()  # a cell fills such a patch
     empty = made.labels == NO_DIGIT
     assert (made.angles[empty] == 0).all()
     for image, angle in zip(made.images[~empty], made.angles[~empty, 0], strict=True):
@@ -151,3 +152,20 @@ def test_how_far_each_digit_is_turned(distortion):
         (_, along) = np.linalg.eigh(np.cov(x, -y))[1].T  # of the larger eigenvalue
         assert np.arctan(along[0] / along[1]) == pytest.approx(angle, abs=np.radians(3))
     assert np.abs(made.angles).max() == pytest.approx(np.pi / 4, rel=0.1)
+
+
+@pytest.mark.parametrize("side", [40, 48, 128])
+def test_where_the_middle_of_each_digit_is(side):
+    """Against the middle of the square that every digit is here."""
+    glyphs = np.zeros((10, 28, 28), np.uint8)
+    glyphs[:, 9:19, 9:19] = 200
+    squares = PatchSource(BLACK, GlyphPool.of(glyphs, np.arange(10, dtype=np.uint8)), "s", "0")
+    made = draw_patches(np.random.default_rng(0), squares, 30, side=side, empty=0.2)
+    assert made.middles.shape == (*made.digits.shape, 2)
+    for image, digits, middles in zip(made.images, made.digits, made.middles, strict=True):
+        for row, column in middles[digits != NO_DIGIT]:
+            y, x = int(row - 13.5), int(column - 13.5)
+            ink = image[y : y + 28, x : x + 28].astype(float)
+            inside = np.indices(ink.shape)[:, 4:24, 4:24].reshape(2, -1)
+            found = inside @ ink[4:24, 4:24].ravel() / ink[4:24, 4:24].sum()
+            assert found == pytest.approx([13.5, 13.5], abs=0.1)

@@ -60,30 +60,33 @@ def equal(some, others):
 def test_whole_batches_of_what_a_reader_takes(source):
     made = batches(source)
     assert len(made) == 4  # of 32, for at least 100
-    for images, labels, present in made:
+    for images, labels, present, turned, middles in made:
         assert images.shape == (32, 1, 48, 48)
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
         assert labels.dtype == torch.int64
         assert present.shape == (32, 10)
+        assert (turned == 0).all()
+        assert middles.shape == (32, 2)
         for label, each in zip(labels.tolist(), present, strict=True):
             assert each.nonzero().flatten().tolist() == ([] if label < 0 else [label])
     assert (labels < 0).any()
 
 
-def test_ranges_of_angles_come_with_patches_where_they_are_told_apart(source):
+def test_ranges_of_angles_and_middles_come_with_patches(source):
     plain, told = batches(source), batches(source, {**READER, "angles": 6})
     for one, other in zip(plain, told, strict=True):
-        assert same(one, other[:3])
+        assert same(one[:3], other[:3])
         assert other[3].dtype == torch.int64
     rng = np.random.default_rng(stream_seed(0, Stream.PATCHES, 0, 3))
     drawn = draw_patches(rng, source, 32, side=48, empty=0.1, distortion=0.08)
-    assert same(other[3:], [torch.from_numpy(ranges_of(drawn.angles[:, 0], 6))])
+    assert torch.equal(other[3], torch.from_numpy(ranges_of(drawn.angles[:, 0], 6)))
+    assert torch.equal(other[4], torch.from_numpy(drawn.middles[:, 0]))
     assert len(other[3].unique()) == 6
 
 
 def test_several_digits_are_all_present(source):
-    images, labels, present = next(iter(batches(source, side=128)))
+    images, labels, present, *_ = next(iter(batches(source, side=128)))
     assert images.shape == (32, 1, 128, 128)
     assert present.sum(1).max() > 3
     largest = torch.where(present.any(1), 9 - present.flip(1).argmax(1), -1)
@@ -98,8 +101,10 @@ def test_other_networks_see_three_channels_and_no_empty_patch(source):
 
 @pytest.mark.parametrize(("resize", "side"), [(64, 24), (128, 48), (256, 96)])
 def test_patches_are_resized_as_whole_images_are(source, resize, side):
-    images, *_ = next(iter(batches(source, resize=resize)))
+    images, *_, middles = next(iter(batches(source, resize=resize)))
     assert images.shape[-2:] == (side, side)
+    *_, before = next(iter(batches(source)))
+    torch.testing.assert_close((middles + 0.5) / side, (before + 0.5) / 48)
 
 
 def test_they_follow_from_seed_epoch_and_step_alone(source):

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mmnist.config.training import TrainSettings
+from mmnist.config.training import PretrainingSettings, TrainSettings
 from mmnist.models.angles import angle_loss, ranges_of_single
 from mmnist.models.maximum import read_maximum
+from mmnist.models.nearest import nearest_loss
 from mmnist.training.objective import Objective, count_hits
 
 LABELS = torch.tensor([3, -1, 0])
@@ -60,12 +61,32 @@ def test_angles_count_with_their_weight(reading):
     present = torch.zeros(3, 10)
     told = reading._replace(turned=log_p)
     plain = Objective(TrainSettings())
-    weighted = Objective(TrainSettings(), angle_weight=0.5)
+    weighted = Objective(TrainSettings(), PretrainingSettings(angle_weight=0.5))
     torch.testing.assert_close(
         weighted(told, LABELS, present, turned),
         plain(told, LABELS, present) + 0.5 * angle_loss(log_p, LABELS, turned),
     )
     torch.testing.assert_close(weighted(reading, LABELS, present), plain(reading, LABELS))
+
+
+@pytest.mark.parametrize("angles", [1, 6])
+def test_what_the_nearest_locations_say_counts_with_its_weight(reading, angles):
+    joint = torch.randn(3, 1 + 10 * angles, 5, 5, generator=torch.manual_seed(0))
+    told = reading._replace(joint=joint)
+    if angles > 1:
+        told = told._replace(turned=ranges_of_single(joint, angles))
+    turned = torch.tensor([angles - 1, 0, 0])
+    middles = torch.tensor([[13.5, 20], [16, 16], [21.25, 8]])
+    targets = LABELS, torch.zeros(3, 10), turned
+    plain = Objective(TrainSettings(), PretrainingSettings(angle_weight=0.5))
+    weighted = Objective(
+        TrainSettings(), PretrainingSettings(angle_weight=0.5, nearest_weight=0.25)
+    )
+    nearest = nearest_loss(joint, LABELS, turned, middles, 0.5 if angles > 1 else 0)
+    torch.testing.assert_close(
+        weighted(told, *targets, middles), plain(told, *targets, middles) + 0.25 * nearest
+    )
+    torch.testing.assert_close(weighted.label_loss(told, LABELS), plain.label_loss(reading, LABELS))
 
 
 def test_hits_of_a_reading_count_no_digit_too(reading):

@@ -162,6 +162,27 @@ class Experiment(Section):
 
     @field_validator("pretraining")
     @classmethod
+    def _nearest_weight_has_an_effect(
+        cls, pretraining: PretrainingSettings, info: ValidationInfo
+    ) -> PretrainingSettings:
+        model = info.data.get("model")
+        if pretraining.nearest_weight and model is not None:
+            if model.architecture != "digit_reader":
+                raise at(
+                    ["nearest_weight"],
+                    f"is for digit_reader, whose locations are nearer to each other than digits; "
+                    f"with {model.architecture} leave it 0",
+                )
+            if pretraining.side >= SIDE_OF_FOUR:
+                raise at(
+                    ["nearest_weight"],
+                    f"takes patches to have one digit or none; those of {pretraining.side} px have "
+                    "four or nine: leave it 0, or lower pretraining.side",
+                )
+        return pretraining
+
+    @field_validator("pretraining")
+    @classmethod
     def _mosaic_fits(
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:

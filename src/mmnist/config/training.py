@@ -106,6 +106,9 @@ class PretrainingSettings(Section):
     angle_weight: Annotated[float, Field(ge=0)] = 0.3
     """Weight of a second loss, on how far the digit of a patch is turned, where `model.angles` is
     above 1."""
+    nearest_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of another loss: the four locations nearest to the digit of a patch each tell it, and
+    how far it is turned, by themselves. Only for `digit_reader`; 0: only what they say together."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
     """Learning rate; the highest one where the schedule changes it."""
     schedule: Annotated[

@@ -79,6 +79,8 @@ class Patches(NamedTuple):
     """int64 [n, k]: the digit of each of the k places, or `NO_DIGIT`."""
     angles: NDArray[np.float32]
     """float32 [n, k]: how far it is turned, radians; 0 where there is none."""
+    middles: NDArray[np.float32]
+    """float32 [n, k, 2]: row and column of its middle, px; of the place where there is none."""
 
 
 def draw_patches(
@@ -110,10 +112,12 @@ def draw_patches(
     edges = frame + np.arange(squares + 1) * side // squares
     digits = np.full((n, squares**2), NO_DIGIT)
     angles = np.zeros((n, squares**2), dtype=np.float32)
+    middles = np.zeros((n, squares**2, 2), dtype=np.float32)
     for place, (row, column) in enumerate(np.ndindex(squares, squares)):
         low = np.array([edges[row], edges[column]])
         high = np.array([edges[row + 1], edges[column + 1]]) - CELL_SIDE
         corners = rng.integers(low, high + 1, (n, 2))
+        middles[:, place] = corners - frame + (CELL_SIDE - 1) / 2
         filled = np.flatnonzero(rng.random(n) >= empty)
         drawn = _draw_cells(rng, source.pool, len(filled), distortion)
         digits[filled, place], angles[filled, place], cells = drawn
@@ -121,7 +125,7 @@ def draw_patches(
     if squares == 1:
         _crowd(rng, source.pool, images, np.where(digits < 0, -canvas, corners), distortion)
     inside = np.ascontiguousarray(images[:, frame:-frame, frame:-frame])
-    return Patches(inside, digits.max(axis=1), digits, angles)
+    return Patches(inside, digits.max(axis=1), digits, angles, middles)
 
 
 def _crowd(

@@ -50,6 +50,8 @@ class Reading(NamedTuple):
     scores: Tensor | None = None
     """float [B, 11, H, W], of whole images by a network that knows of three digits, while it
     trains: what `read_maximum` takes, for a loss of its reading."""
+    joint: Tensor | None = None
+    """float [B, 1 + 10 · K, H, W], of patches, while it trains: `MaximumNetwork.joint_scores`."""
 
     @property
     def logits(self) -> Tensor:
@@ -129,8 +131,8 @@ class MaximumNetwork(nn.Sequential):
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
             single: they are patches with one digit or none. This only matters to a network that
-                knows of three digits, which then reads one; and in training with several ranges of
-                angles, which only patches teach: the reading has `turned`.
+                knows of three digits, which then reads one; and in training: the reading has what
+                only patches teach, `joint` and, with several ranges of angles, `turned`.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -143,8 +145,10 @@ class MaximumNetwork(nn.Sequential):
             reading = read_single(scores) if single else read_three(scores)
         if self.training and self.digits == "three" and not single:
             return reading._replace(scores=scores)
-        if single and self.training and self.angles > 1:  # nobody asks when patches are chosen
-            return reading._replace(turned=ranges_of_single(joint, self.angles))
+        if single and self.training:  # nobody asks when patches are chosen
+            told = self.angles > 1
+            turned = ranges_of_single(joint, self.angles) if told else None
+            return reading._replace(turned=turned, joint=joint)
         return reading
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:

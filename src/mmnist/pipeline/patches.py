@@ -18,13 +18,15 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 
 class PatchBatches:
     """One pass over patches: batches of (images, labels, which digits are there, how far the digit
-    is turned) on the device; the third part only for networks that read locations, the last only
-    for those that tell angles apart.
+    is turned, where its middle is) on the device; the last three parts only for networks that read
+    locations.
 
     The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
     what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
-    there is no digit; which digits are there is float32 [B, 10], and how far the digit is turned
-    int64 [B], as of `mmnist.data.angles.ranges_of`. All follows from the seed and `epoch`.
+    there is no digit; which digits are there is float32 [B, 10], how far the digit is turned int64
+    [B], as of `mmnist.data.angles.ranges_of`, and its middle float32 [B, 2], row and column in
+    pixels of what the network takes; of the first one where there are several. All follows from the
+    seed and `epoch`.
     Where some are to be chosen (`mmnist.training.selection`), B is a multiple of the batch size.
 
     Networks that give one of ten answers for the whole image see no empty patches.
@@ -62,8 +64,9 @@ class PatchBatches:
             batch = [torch.from_numpy(patches.images), torch.from_numpy(patches.labels)]
             if self._reads_locations:
                 batch.append(presence(patches.digits))
-            if self._angles > 1:
                 batch.append(torch.from_numpy(ranges_of(patches.angles[:, 0], self._angles)))
+                scale = np.float32(self._preprocess.size / self.side)
+                batch.append(torch.from_numpy((patches.middles[:, 0] + 0.5) * scale - 0.5))
             pixels, *targets = (send(each, self.device) for each in batch)
             yield self._preprocess(pixels), *targets
 

@@ -45,7 +45,7 @@ def make_learner(
     learner = Learner(
         dataloaders,
         model,
-        loss_func=Objective(experiment.train, experiment.pretraining.angle_weight),
+        loss_func=Objective(experiment.train, experiment.pretraining),
         opt_func=optimiser(experiment.train),
         splitter=partial(layer_groups, architecture=experiment.model.architecture),
         lr=experiment.train.learning_rate,

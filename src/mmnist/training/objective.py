@@ -3,24 +3,28 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmnist.config.training import TrainSettings
+from mmnist.config.training import PretrainingSettings, TrainSettings
 from mmnist.models.angles import angle_loss
 from mmnist.models.maximum import Reading, read_maximum
+from mmnist.models.nearest import nearest_loss
 
 
 class Objective:
     """The loss of a batch: cross-entropy of the label, and, if asked for, of the label as read
-    anywhere, of which digits there are and how far they are turned.
+    anywhere, of which digits there are, how far they are turned, and what the locations nearest to
+    them say.
 
     Networks that read each location return a `Reading` while they train; for them a label of -1
     says that there is no digit. All others return scores [B, 10].
     """
 
-    def __init__(self, settings: TrainSettings, angle_weight: float = 0.0):
+    def __init__(self, settings: TrainSettings, pretraining: PretrainingSettings | None = None):
+        pretraining = pretraining or PretrainingSettings()
         self._smoothing = settings.label_smoothing
         self._anywhere_weight = settings.anywhere_weight
         self._presence_weight = settings.presence_weight
-        self._angle_weight = angle_weight
+        self._angle_weight = pretraining.angle_weight
+        self._nearest_weight = pretraining.nearest_weight
 
     def __call__(
         self,
@@ -28,6 +32,7 @@ class Objective:
         labels: Tensor,
         present: Tensor | None = None,
         turned: Tensor | None = None,
+        middles: Tensor | None = None,
     ) -> Tensor:
         """Mean loss of the batch, a scalar.
 
@@ -36,6 +41,7 @@ class Objective:
             labels: int64 [B].
             present: float32 [B, 10], 1 for digits that are in the image.
             turned: int64 [B], of patches: the range of angles of the digit.
+            middles: float32 [B, 2], of patches: row and column of the digit's middle, px.
         """
         loss = self.label_loss(output, labels)
         if self._anywhere_weight and isinstance(output, Reading) and output.scores is not None:
@@ -44,8 +50,20 @@ class Objective:
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
-        if self._angle_weight and turned is not None and isinstance(output, Reading):
-            loss = loss + self._angle_weight * angle_loss(output.turned, labels, turned)
+        if isinstance(output, Reading) and turned is not None:
+            loss = loss + self._of_patches(output, labels, turned, middles)
+        return loss
+
+    def _of_patches(
+        self, reading: Reading, labels: Tensor, turned: Tensor, middles: Tensor | None
+    ) -> Tensor | float:
+        loss: Tensor | float = 0.0
+        weight = self._angle_weight if reading.turned is not None else 0.0
+        if weight:
+            loss = weight * angle_loss(reading.turned, labels, turned)
+        if self._nearest_weight and middles is not None:
+            nearest = nearest_loss(reading.joint, labels, turned, middles, weight)
+            loss = loss + self._nearest_weight * nearest
         return loss
 
     def label_loss(self, output: Tensor | Reading, labels: Tensor) -> Tensor:
