@@ -236,7 +236,7 @@ READER = {"architecture": "digit_reader", "size": 1.0}
                 "model": {**READER, "pretrained": "mnist"},
                 "pretraining": {"nearest_weight": 0.5, "side": 80},
             },
-            "one digit or none; those of 80 px have four or nine",
+            "must be below 80 with pretraining.nearest_weight.* those of 80 px have four or nine",
         ),
         (
             {

@@ -166,19 +166,12 @@ class Experiment(Section):
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:
         model = info.data.get("model")
-        if pretraining.nearest_weight and model is not None:
-            if model.architecture != "digit_reader":
-                raise at(
-                    ["nearest_weight"],
-                    f"is for digit_reader, whose locations are nearer to each other than digits; "
-                    f"with {model.architecture} leave it 0",
-                )
-            if pretraining.side >= SIDE_OF_FOUR:
-                raise at(
-                    ["nearest_weight"],
-                    f"takes patches to have one digit or none; those of {pretraining.side} px have "
-                    "four or nine: leave it 0, or lower pretraining.side",
-                )
+        if pretraining.nearest_weight and model and model.architecture != "digit_reader":
+            raise at(
+                ["nearest_weight"],
+                "is for digit_reader, whose locations are nearer to each other than digits; "
+                f"with {model.architecture} leave it 0",
+            )
         return pretraining
 
     @field_validator("pretraining")
@@ -229,13 +222,14 @@ class Experiment(Section):
         if model is None or pretraining.side < SIDE_OF_FOUR:
             return pretraining
         for key, asked in (
-            ("digits: three", model.digits == "three"),
-            ("angles", model.angles > 1),
+            ("model.digits: three", model.digits == "three"),
+            ("model.angles", model.angles > 1),
+            ("pretraining.nearest_weight", pretraining.nearest_weight > 0),
         ):
             if asked:
                 raise at(
                     ["side"],
-                    f"must be below {SIDE_OF_FOUR} with model.{key}, which takes patches to have "
+                    f"must be below {SIDE_OF_FOUR} with {key}, which takes patches to have "
                     f"one digit or none; those of {pretraining.side} px have four or nine",
                 )
         return pretraining

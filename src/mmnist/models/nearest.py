@@ -1,8 +1,7 @@
 """What the locations nearest to a digit say of it, each by itself.
 
 A patch as a whole is read right as soon as one location reads it, and then the others learn little.
-In an image a digit may lie anywhere between locations, so all of them should be good readers; and
-one patch teaches as much as four, each a few pixels further.
+In an image a digit may lie anywhere between locations, so all of them should be good readers.
 """
 
 import torch
