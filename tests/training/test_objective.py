@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from mmnist.config.training import PretrainingSettings, TrainSettings
-from mmnist.models.angles import angle_loss, ranges_of_single
+from mmnist.models.angles import angle_loss
 from mmnist.models.maximum import read_maximum
 from mmnist.models.nearest import nearest_loss
 from mmnist.training.objective import Objective, count_hits
@@ -56,25 +56,27 @@ def test_presence_counts_with_its_weight(reading):
 
 
 def test_angles_count_with_their_weight(reading):
-    log_p = ranges_of_single(torch.randn(3, 61, 2, 2, generator=torch.manual_seed(0)), 6)
+    joint = torch.randn(3, 61, 2, 2, generator=torch.manual_seed(0))
     turned = torch.tensor([5, 0, 2])
     present = torch.zeros(3, 10)
-    told = reading._replace(turned=log_p)
-    plain = Objective(TrainSettings())
+    told = reading._replace(joint=joint)
+    plain = Objective(TrainSettings(), PretrainingSettings(angle_weight=0))
     weighted = Objective(TrainSettings(), PretrainingSettings(angle_weight=0.5))
     torch.testing.assert_close(
         weighted(told, LABELS, present, turned),
-        plain(told, LABELS, present) + 0.5 * angle_loss(log_p, LABELS, turned),
+        plain(told, LABELS, present) + 0.5 * angle_loss(joint, LABELS, turned),
     )
     torch.testing.assert_close(weighted(reading, LABELS, present), plain(reading, LABELS))
+    one_range = reading._replace(joint=joint[:, :11])
+    torch.testing.assert_close(
+        weighted(one_range, LABELS, present, 0 * turned), plain(reading, LABELS)
+    )
 
 
 @pytest.mark.parametrize("angles", [1, 6])
 def test_what_the_nearest_locations_say_counts_with_its_weight(reading, angles):
     joint = torch.randn(3, 1 + 10 * angles, 5, 5, generator=torch.manual_seed(0))
     told = reading._replace(joint=joint)
-    if angles > 1:
-        told = told._replace(turned=ranges_of_single(joint, angles))
     turned = torch.tensor([angles - 1, 0, 0])
     middles = torch.tensor([[13.5, 20], [16, 16], [21.25, 8]])
     targets = LABELS, torch.zeros(3, 10), turned

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
-from mmnist.models.angles import over_ranges, ranges_of_single
+from mmnist.models.angles import over_ranges
 from mmnist.models.places import at_least_float32, single_place, three_places
 
 NUM_DIGITS = 10
@@ -44,14 +44,12 @@ class Reading(NamedTuple):
     probabilities sum to 1."""
     present: Tensor
     """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
-    turned: Tensor | None = None
-    """float32 [B, 10, K], of patches by a network that tells K ranges of angles apart, while it
-    trains: given each digit, log-probabilities of the ranges."""
     scores: Tensor | None = None
     """float [B, 11, H, W], of whole images by a network that knows of three digits, while it
     trains: what `read_maximum` takes, for a loss of its reading."""
     joint: Tensor | None = None
-    """float [B, 1 + 10 · K, H, W], of patches, while it trains: `MaximumNetwork.joint_scores`."""
+    """float [B, 1 + 10 · K, H, W], of patches, while it trains: `MaximumNetwork.joint_scores`, for
+    losses that only patches have."""
 
     @property
     def logits(self) -> Tensor:
@@ -131,8 +129,8 @@ class MaximumNetwork(nn.Sequential):
                 a multiple: the longer rows are faster on some CPUs. Locations at the border of a
                 tile then see the neighbour instead of zeros. S must be a multiple of the stride.
             single: they are patches with one digit or none. This only matters to a network that
-                knows of three digits, which then reads one; and in training: the reading has what
-                only patches teach, `joint` and, with several ranges of angles, `turned`.
+                knows of three digits, which then reads one; and in training, where the reading then
+                has `joint`.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -146,9 +144,7 @@ class MaximumNetwork(nn.Sequential):
         if self.training and self.digits == "three" and not single:
             return reading._replace(scores=scores)
         if single and self.training:  # nobody asks when patches are chosen
-            told = self.angles > 1
-            turned = ranges_of_single(joint, self.angles) if told else None
-            return reading._replace(turned=turned, joint=joint)
+            return reading._replace(joint=joint)
         return reading
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:

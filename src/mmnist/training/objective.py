@@ -50,19 +50,19 @@ class Objective:
         if self._presence_weight and present is not None and isinstance(output, Reading):
             each = F.binary_cross_entropy_with_logits(output.present, present, reduction="none")
             loss = loss + self._presence_weight * each.sum(dim=1).mean()
-        if isinstance(output, Reading) and turned is not None:
-            loss = loss + self._of_patches(output, labels, turned, middles)
+        if isinstance(output, Reading) and output.joint is not None:
+            loss = loss + self._of_patches(output.joint, labels, turned, middles)
         return loss
 
     def _of_patches(
-        self, reading: Reading, labels: Tensor, turned: Tensor, middles: Tensor | None
+        self, joint: Tensor, labels: Tensor, turned: Tensor | None, middles: Tensor | None
     ) -> Tensor | float:
+        """Both losses of angles are 0 if all are in one range."""
         loss: Tensor | float = 0.0
-        weight = self._angle_weight if reading.turned is not None else 0.0
-        if weight:
-            loss = weight * angle_loss(reading.turned, labels, turned)
-        if self._nearest_weight and middles is not None:
-            nearest = nearest_loss(reading.joint, labels, turned, middles, weight)
+        if self._angle_weight and turned is not None:
+            loss = self._angle_weight * angle_loss(joint, labels, turned)
+        if self._nearest_weight and turned is not None and middles is not None:
+            nearest = nearest_loss(joint, labels, turned, middles, self._angle_weight)
             loss = loss + self._nearest_weight * nearest
         return loss
 
