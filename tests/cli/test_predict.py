@@ -1,5 +1,6 @@
 """`mmnist predict` as a user runs it; the CSV is checked by itself."""
 
+import json
 import shutil
 
 import numpy as np
@@ -78,6 +79,8 @@ def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
         (["tiny", "--input", "text.npy", "--output", "x.csv"], "text.npy"),
         (["tiny", "--input", "evil.pickle", "--output", "x.csv"], "refused to load"),
         (["tiny", "--input", "wrong.npy"], "--input needs --output"),
+        (["tiny", "--input", "wrong.npy", "--data", "runs"], "--input and --data both say"),
+        (["tiny", "--data", "runs"], "no data set at runs"),
         (["tiny", "--probabilities", "p.xlsx"], "must end in .csv or .npy"),
         (["tiny", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["tiny", "--readings", "r.txt"], "--readings r.txt: the name must end in .csv"),
@@ -114,6 +117,43 @@ def test_other_data_than_the_run_was_trained_on_is_warned_of(mmnist, run):
     assert done.returncode == 0
     assert "warning" in done.stderr
     assert "trained on other data" in done.stderr
+
+
+@pytest.mark.parametrize("same_digits", [True, False])
+def test_the_test_images_of_another_data_set(mmnist, run, easy_store, tmp_path, same_digits):
+    """Told digits of others, they warn; the run's own submission is left alone."""
+    other = shutil.copytree(easy_store, tmp_path / "other")
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["source"]["digits_sha256"] = "0" * 64
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    source = {
+        **run.environment["data"]["source"],
+        "digits_sha256": "0" * 64 if same_digits else "1" * 64,
+    }
+    run.write_environment(
+        {**run.environment, "data": {**run.environment["data"], "source": source}}
+    )
+    done = mmnist("predict", "tiny", "--data", "other")
+    assert done.returncode == 0, done.stderr
+    assert "accuracy on the 60 generated test images" in done.stdout
+    assert ("may have been trained on" in done.stderr) is not same_digits
+    assert not run.submission_file.exists()
+    done = mmnist("predict", "tiny", "--data", "other", "--output", "labels.csv")
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "labels.csv")) == 60
+
+
+def test_labels_that_nobody_knows_want_a_file(mmnist, run, easy_store, tmp_path):
+    other = shutil.copytree(easy_store, tmp_path / "other")
+    manifest = json.loads((other / "manifest.json").read_text())
+    for name in ("test_labels", "test_digits"):
+        manifest["arrays"].pop(name, None)
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    done = mmnist("predict", "tiny", "--data", "other")
+    assert done.returncode == 2
+    assert "the labels of other are not known" in done.stderr
+    assert mmnist("predict", "tiny", "--data", "other", "--output", "x.csv").returncode == 0
+    assert len(pd.read_csv(tmp_path / "x.csv")) == 60
 
 
 def test_a_missing_data_set_is_not_to_be_made_anew(mmnist, run):

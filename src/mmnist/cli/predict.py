@@ -32,6 +32,13 @@ def predict(
             ".npz, or a folder of images.",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The test images of another data set. If their labels are known, the accuracy is "
+            "printed; those of the runs are written with --output only."
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -70,16 +77,20 @@ def predict(
     chosen = find_runs(runs, runs_folder)
     if probabilities is not None and probabilities.suffix not in (".csv", ".npy"):
         raise InputError(f"--probabilities {probabilities}: the name must end in .csv or .npy")
+    if images is not None and data is not None:
+        raise InputError("--input and --data both say which images to label: give one of them")
     if images is not None and output is None:
         raise InputError("--input needs --output, the file for the labels of those images")
     _check_readings(chosen, readings)
-    path = output or _default_output(chosen)
+    path = output or (None if data is not None else _default_output(chosen))
     _check_files([each for each in (path, probabilities, readings) if each is not None], images)
     for run in chosen:  # all of them, before the first one labels its images
         run.check_weights()
         if not run.finished:
             _warn(f"{run.path} is not finished: its best epoch so far labels the images")
-    array, store = _images(chosen, images)
+    array, store = _images(chosen, images, data)
+    if path is None and store is not None and store.labels("test") is None:
+        raise InputError(f"the labels of {data} are not known: name the CSV for them with --output")
 
     from mmnist.evaluation.predict import (
         average_probabilities,
@@ -98,8 +109,9 @@ def predict(
             for view in shifted_views(array, shift)
         ]
     mean = average_probabilities(each)
-    write_submission(path, mean.argmax(1))
-    console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
+    if path is not None:
+        write_submission(path, mean.argmax(1))
+        console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
     if probabilities is not None:
         write_probabilities(probabilities, mean)
         console.print(f"probabilities: {probabilities}", markup=False, soft_wrap=True)
@@ -157,7 +169,9 @@ def _check_readings(runs: "list[Run]", path: Path | None) -> None:
     check_reads_digits(runs[0])
 
 
-def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | None]":
+def _images(
+    runs: "list[Run]", path: Path | None, data: Path | None
+) -> "tuple[np.ndarray, Store | None]":
     """The images to label, and the data set that they are the test images of."""
     from mmnist.data.image_files import read_images
     from mmnist.data.store import open_store
@@ -165,24 +179,40 @@ def _images(runs: "list[Run]", path: Path | None) -> "tuple[np.ndarray, Store | 
 
     if path is not None:
         return read_images(path), None
+    if data is not None:
+        store = open_store(data)
+        for run in runs:
+            if _may_have_seen_digits_of(run, store):
+                _warn(f"{data} shows digits that {run.path} may have been trained on")
+        return store.images("test"), store
     paths = {run.experiment.data.path for run in runs}
     if len(paths) > 1:
         raise InputError(
             f"the runs were trained on different data sets ({', '.join(sorted(paths))}); say with "
-            "--input which images to label"
+            "--input or --data which images to label"
         )
     folder = paths.pop()
     if not Path(folder).exists():
         raise InputError(
             f"the data set of the run, {folder} (seen from the working directory), is not there: "
-            "go to the folder that the run was trained in, or say with --input which images to "
-            "label"
+            "go to the folder that the run was trained in, or say with --input or --data which "
+            "images to label"
         )
     store = open_store(folder)
     for run in runs:
         if run.environment["data"]["fingerprint"] != store.fingerprint:
             _warn(f"{run.path} was trained on other data than {folder} holds now")
     return store.images("test"), store
+
+
+def _may_have_seen_digits_of(run: "Run", store: "Store") -> bool:
+    """Whether the digits of a run are others than those that a data set was made from, or unknown:
+    then some may be training digits here and in its test images. The test digits of one source are
+    in test images only."""
+    seen = [run.environment["data"]["source"], run.environment.get("pretraining") or {}]
+    known = store.manifest.source.get("digits_sha256")
+    digits = [each.get("digits_sha256") for each in seen if each]
+    return any(each != known for each in digits)
 
 
 def _default_output(runs: "list[Run]") -> Path:
