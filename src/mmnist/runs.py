@@ -2,7 +2,8 @@
 
 runs/<name>/seed-<n>/
   config.yaml              resolved; `mmnist train` on it gives this run again
-  environment.json         versions, git commit, device, data fingerprint, command line
+  environment.json         versions, git commit, device, data fingerprint, command line; all but
+                           the data once more for each time that it was resumed
   metrics.csv              a line an epoch
   summary.json             best epoch, accuracy, per class, confusion, times, throughput, memory
   valid_predictions.npz    index, label, probabilities of the best epoch
@@ -62,6 +63,13 @@ class Run:
     def checkpoint_file(self) -> Path:
         """The state of the training."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def checkpoint_written(self) -> int | None:
+        """When the checkpoint was written, in nanoseconds; None: there is none."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return self.checkpoint_file.stat().st_mtime_ns
+        return None
 
     @property
     def submission_file(self) -> Path:
@@ -145,10 +153,16 @@ class Run:
         """Whether all epochs were trained (or early stopping ended them)."""
         return (self.path / "summary.json").is_file() and self.summary.get("status") == FINISHED
 
+    @property
+    def has_epoch(self) -> bool:
+        """Whether an epoch is finished, and written down as a whole."""
+        return self.metrics_file.is_file() and (self.path / "summary.json").is_file()
+
     def check_weights(self) -> None:
-        """Raise InputError if there are no weights yet."""
+        """Raise InputError if there are no weights."""
         if not self.model_file.is_file():
-            raise InputError(f"{self.path} has no weights yet ({self.model_file.name} is missing)")
+            state = "has lost its weights" if self.finished else "has no weights yet"
+            raise InputError(f"{self.path} {state} ({self.model_file.name} is missing)")
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -222,6 +236,13 @@ class Run:
         except OSError as error:
             raise RunError(f"cannot write to {self.path}: {error.strerror or error}") from error
 
+    def delete_half_written(self) -> None:
+        """Delete what a process left that was killed while it wrote a checkpoint: files of that
+        size. Only for the process that holds the run."""
+        for file in self.path.glob(f".{self.checkpoint_file.stem}-*{self.checkpoint_file.suffix}"):
+            with suppress(OSError):
+                file.unlink()
+
     def write_config(self, experiment: Experiment) -> None:
         """Write the resolved configuration."""
         write_text(self.config_file, dump_experiment(experiment))
@@ -230,6 +251,14 @@ class Run:
         """Write environment.json."""
         self._write_json("environment.json", environment)
         self.__dict__.pop("environment", None)
+
+    def note_resumption(self, environment: dict[str, Any]) -> None:
+        """Add to environment.json where the run goes on: all of `environment` but the data, which
+        are the same."""
+        same = ("data", "pretraining")
+        place = {key: value for key, value in environment.items() if key not in same}
+        resumed = [*self.environment.get("resumed", []), place]
+        self.write_environment({**self.environment, "resumed": resumed})
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""

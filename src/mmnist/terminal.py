@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,17 @@ from rich.progress import (
 console = Console(highlight=False)
 #: Progress, hints and errors.
 messages = Console(stderr=True, highlight=False)
+
+
+def warn(text: str) -> None:
+    """Show a warning, on a line of its own."""
+    messages.print("[yellow]warning[/yellow]: ", end="")
+    messages.print(text, markup=False, soft_wrap=True)
+
+
+def clock(seconds: float) -> str:
+    """A duration as h:mm:ss."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 def live_console() -> Console:

@@ -99,9 +99,11 @@ def test_runs_are_looked_up_in_another_folder(capsys):
     assert _files("other/a/seed-0/report") == FIGURES
 
 
-def test_a_seed_that_has_no_epoch_yet_is_left_out(capsys):
+@pytest.mark.parametrize("file", ["metrics.csv", "summary.json"])
+def test_a_seed_that_has_no_epoch_yet_is_left_out(capsys, file):
+    """Both are written at the end of an epoch, the metrics first."""
     _write_run("a")
-    _write_run("a", seed=1).metrics_file.unlink()
+    (_write_run("a", seed=1).path / file).unlink()
     assert run_cli(["report", "a", "--format", "csv"]) == 0
     out, err = capsys.readouterr()
     assert set(pd.read_csv(io.StringIO(out))["seed"]) == {0}

@@ -39,6 +39,13 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
     resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
     assert resumed.returncode == 0
     assert "epoch" not in resumed.stdout
+    assert "warning" not in resumed.stderr
+
+    told = runs[0].environment
+    runs[0].write_environment({**told, "data": {**told["data"], "fingerprint": "0" * 64}})
+    resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
+    assert resumed.returncode == 0
+    assert "seed-0 is finished, but of other data than" in resumed.stderr.replace("\n", " ")
 
 
 def test_all_planned_runs_are_checked_before_the_first_one(mmnist, config, tmp_path):

@@ -7,7 +7,14 @@ from mmnist.data import backgrounds, patches
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import GlyphPool
-from mmnist.data.patches import NO_DIGIT, PatchSource, digits_overlap, draw_patches, patch_source
+from mmnist.data.patches import (
+    NO_DIGIT,
+    PATCHES_VERSION,
+    PatchSource,
+    digits_overlap,
+    draw_patches,
+    patch_source,
+)
 from mmnist.data.store import open_store
 
 BLACK = Textures(np.zeros((1, 200, 200), np.uint8), np.ones(1))
@@ -44,6 +51,21 @@ def test_shapes_labels_and_shares(source):
     assert counts[0] == pytest.approx(500, abs=80)  # four standard deviations
     assert counts[1:] == pytest.approx(np.full(10, 150), abs=50)
     assert NO_DIGIT == -1
+
+
+def test_other_patches_have_another_version(digits):
+    """The mean grey level of 512 patches, and its spread; rounding differs between machines."""
+    drawn = draw_patches(
+        np.random.default_rng(0),
+        patch_source(digits, 0),
+        512,
+        side=40,
+        empty=0.1,
+        distortion=0.1,
+    ).images
+    assert PATCHES_VERSION == 2
+    assert drawn.mean() == pytest.approx(120.20, abs=0.01)
+    assert drawn.std() == pytest.approx(63.16, abs=0.01)
 
 
 def test_a_digit_is_whole():

@@ -263,9 +263,10 @@ def test_resuming_with_patches_that_are_drawn_otherwise_is_refused(reader, tmp_p
         with pytest.raises(InputError, match=f"begun with patches of version {PATCHES_VERSION}"):
             train(reader(), tmp_path, resume=True)
     told = run.environment
-    assert told["pretraining"].pop("patches_version") == PATCHES_VERSION == 1
+    assert told["pretraining"].pop("patches_version") == PATCHES_VERSION
     run.write_environment(told)  # as of a run before there was a version
-    assert train(reader(), tmp_path, resume=True).finished
+    with pytest.raises(InputError, match="begun with patches of version 1, but this version"):
+        train(reader(), tmp_path, resume=True)
 
 
 def test_patches_too_small_for_a_network_are_refused(reader, tmp_path):

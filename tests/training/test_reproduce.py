@@ -178,6 +178,15 @@ def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
         measure_to(1, 1, deadline=time.monotonic())
 
 
+def test_a_deadline_is_kept_while_another_process_measures(loaded, tmp_path):
+    (tmp_path / plan.STUDY_FILES).mkdir()
+    with (tmp_path / plan.STUDY_FILES / ".measuring.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OutOfTime, match="the same command goes on"):
+            reproduce.measure_missing({}, tmp_path, rounds={}, deadline=time.monotonic() + 0.2)
+    assert reproduce.measure_missing({}, tmp_path, rounds={}) == {}
+
+
 def test_rounds_are_told_apart_whoever_measures_them(loaded, tmp_path, monkeypatch):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
     configs = {name: config for (_, name), config in loaded.configs.items()}
@@ -259,6 +268,21 @@ def test_predictions_that_fail_do_not_stop_the_others(
         assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
 
 
+def test_a_run_that_has_lost_its_weights_does_not_stop_the_others(loaded, tmp_path, monkeypatch):
+    """Results that were brought from elsewhere have none."""
+    monkeypatch.setattr(reproduce, "train", finish)
+    monkeypatch.setattr(reproduce, "predict_probabilities", lambda *_: np.full((60, 10), 0.1))
+    run_all(loaded, tmp_path / "runs")
+    run = Run(tmp_path / "runs" / "plain" / "seed-0")
+    run.model_file.unlink()
+    assert run_all(loaded, tmp_path / "runs").failed == {}  # there is nothing to predict any more
+    run.submission_file.unlink()
+    shutil.rmtree(tmp_path / "runs" / "slow")
+    outcome = run_all(loaded, tmp_path / "runs")
+    assert "has lost its weights" in outcome.failed["plain/seed-0"]
+    assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
+
+
 def test_a_deadline_that_has_passed_before_lets_a_step_be_made(loaded, tmp_path, monkeypatch):
     begun = []
 
@@ -277,4 +301,5 @@ def finish(config, root, **options):
     """In place of a training."""
     run = run_of(config, root)
     run.write_config(config)
+    run.model_file.touch()
     run.write_summary({"status": FINISHED})

@@ -2,7 +2,9 @@
 
 import fcntl
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +288,62 @@ def test_a_run_that_another_process_finished_meanwhile_is_left_as_it_is(
     shutil.rmtree(tmp_path / "tiny")
     run = train(experiment, tmp_path, resume=True)
     assert run.log_file.read_bytes() == tiny_run.log_file.read_bytes()
+
+
+@pytest.mark.parametrize("had_checkpoint", [True, False])
+def test_a_run_that_another_process_got_on_with_meanwhile_is_left_to_it(
+    tiny, tmp_path, monkeypatch, had_checkpoint
+):
+    experiment, real = tiny(train={"epochs": 1}), train_module.set_up
+    with interrupted_after(1), pytest.raises(Interrupted):
+        train(experiment, tmp_path)
+    run = run_of(experiment, tmp_path)
+    later = run.checkpoint_file.read_bytes()
+    if not had_checkpoint:
+        run.checkpoint_file.unlink()
+
+    def set_up(*arguments, **options):
+        ready = real(*arguments, **options)
+        run.checkpoint_file.unlink(missing_ok=True)
+        run.checkpoint_file.write_bytes(later)
+        return ready
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_module, "set_up", set_up)
+        with pytest.raises(InUse, match="another process has got on with"):
+            train(experiment, tmp_path, resume=True)
+    assert run.checkpoint_file.read_bytes() == later
+    assert train(experiment, tmp_path, resume=True).finished
+
+
+def test_ctrl_c_after_the_last_step_ends_the_command_once_the_run_is_finished(
+    tiny, tmp_path, monkeypatch
+):
+    def summarise(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        real(*arguments)
+
+    real = train_module._summarise
+    monkeypatch.setattr(train_module, "_summarise", summarise)
+    experiment = tiny(train={"epochs": 1})
+    with pytest.raises(Interrupted, match="is finished; to go on with what comes after it"):
+        train(experiment, tmp_path)
+    assert run_of(experiment, tmp_path).finished
+
+
+def test_a_resumed_run_tells_where_it_went_on_and_is_tidy(tiny, tmp_path):
+    experiment = tiny(train={"epochs": 1})
+    with interrupted_after(1), pytest.raises(Interrupted):
+        train(experiment, tmp_path)
+    run = run_of(experiment, tmp_path)
+    begun = run.environment
+    (run.path / ".checkpoint-123.pt").touch()  # a process was killed while it wrote it
+    train(experiment, tmp_path, resume=True)
+    assert not list(run.path.glob(".*"))
+    told = Run(run.path).environment
+    (place,) = told.pop("resumed")
+    assert told == begun
+    assert place == {key: told[key] for key in told if key != "data"}
 
 
 def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):

@@ -73,6 +73,7 @@ def predict(
     """Label images with trained runs and write a Kaggle submission (Id,Label)."""
     from mmnist.errors import InputError
     from mmnist.runs import find_runs
+    from mmnist.terminal import console, progress_bar, warn
 
     chosen = find_runs(runs, runs_folder)
     if probabilities is not None and probabilities.suffix not in (".csv", ".npy"):
@@ -87,7 +88,7 @@ def predict(
     for run in chosen:  # all of them, before the first one labels its images
         run.check_weights()
         if not run.finished:
-            _warn(f"{run.path} is not finished: its best epoch so far labels the images")
+            warn(f"{run.path} is not finished: its best epoch so far labels the images")
     array, store = _images(chosen, images, data)
     if path is None and store is not None and store.labels("test") is None:
         raise InputError(f"the labels of {data} are not known: name the CSV for them with --output")
@@ -100,7 +101,6 @@ def predict(
         write_probabilities,
         write_submission,
     )
-    from mmnist.terminal import console, progress_bar
 
     with progress_bar("predicting", len(array) * len(chosen) * (5 if shift else 1)) as advance:
         each = [
@@ -123,13 +123,6 @@ def predict(
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:
         _print_accuracy(store, mean.argmax(1))
-
-
-def _warn(text: str) -> None:
-    from mmnist.terminal import messages
-
-    messages.print("[yellow]warning[/yellow]: ", end="")
-    messages.print(text, markup=False, soft_wrap=True)
 
 
 def _check_files(paths: list[Path], images: Path | None) -> None:
@@ -176,6 +169,7 @@ def _images(
     from mmnist.data.image_files import read_images
     from mmnist.data.store import open_store
     from mmnist.errors import InputError
+    from mmnist.terminal import warn
 
     if path is not None:
         return read_images(path), None
@@ -183,7 +177,7 @@ def _images(
         store = open_store(data)
         for run in runs:
             if _may_have_seen_digits_of(run, store):
-                _warn(f"{data} shows digits that {run.path} may have been trained on")
+                warn(f"{data} shows digits that {run.path} may have been trained on")
         return store.images("test"), store
     paths = {run.experiment.data.path for run in runs}
     if len(paths) > 1:
@@ -201,7 +195,7 @@ def _images(
     store = open_store(folder)
     for run in runs:
         if run.environment["data"]["fingerprint"] != store.fingerprint:
-            _warn(f"{run.path} was trained on other data than {folder} holds now")
+            warn(f"{run.path} was trained on other data than {folder} holds now")
     return store.images("test"), store
 
 

@@ -93,16 +93,15 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
     from mmnist.report.report import FORMATS, check_folder, report_folder, save_table
     from mmnist.report.text import render_text
     from mmnist.runs import find_runs
-    from mmnist.terminal import console, messages
+    from mmnist.terminal import console, messages, warn
 
     if output is not None:
         check_folder(output)
     found = find_runs(runs, root)
-    empty = [run for run in found if not run.metrics_file.is_file()]
+    empty = [run for run in found if not run.has_epoch]
     if len(empty) < len(found):  # else the report says that there is nothing
         for run in empty:
-            text = f"warning: {run.path} is left out: no epoch of it is finished yet"
-            messages.print(text, style="yellow", markup=False, soft_wrap=True)
+            warn(f"{run.path} is left out: no epoch of it is finished yet")
         found = [run for run in found if run not in empty]
     content = build_report(found)
     if format is Format.TEXT:
@@ -110,7 +109,7 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
     else:
         typer.echo(FORMATS[format][0](content), nl=False)
         for warning in content.warnings:
-            messages.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+            warn(warning)
     folder = output or report_folder(found, root)
     files = [save_table(content, format, output)] if output is not None else []
     for path in [*files, *draw_figures(content, folder)]:

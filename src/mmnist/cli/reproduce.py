@@ -10,6 +10,7 @@ from mmnist.cli.devices import Device
 
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
+    from mmnist.study.loading import LoadedStudy
     from mmnist.study.plan import PlannedRun
     from mmnist.study.results import StudyResult
 
@@ -65,20 +66,9 @@ def reproduce(
     """
     import time
 
-    from mmnist.errors import InputError, OutOfTime, RunError
-    from mmnist.runs import Run
-    from mmnist.study.loading import load_study, save_study
-    from mmnist.study.plan import (
-        STUDY_FILES,
-        check_data,
-        check_saved,
-        cost_pairs,
-        folder_name,
-        images_of,
-        plan_runs,
-        rounds_of,
-    )
-    from mmnist.terminal import console
+    from mmnist.errors import InputError
+    from mmnist.study.loading import load_study
+    from mmnist.study.plan import check_data, folder_name, plan_runs
 
     deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
     changes = [
@@ -96,6 +86,24 @@ def reproduce(
     folder = runs / folder_name(loaded)
     planned = plan_runs(loaded, folder, seeds=seeds, only=only)
     check_data(planned)
+    _run_study(loaded, planned, folder, deadline, dry_run=dry_run)
+
+
+def _run_study(
+    loaded: "LoadedStudy",
+    planned: "Sequence[PlannedRun]",
+    folder: Path,
+    deadline: float | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Show what the runs will take, then make them, and the page of what they came to."""
+    from mmnist.errors import OutOfTime, RunError
+    from mmnist.runs import Run
+    from mmnist.study.loading import save_study
+    from mmnist.study.plan import STUDY_FILES, check_saved, cost_pairs, images_of, rounds_of
+    from mmnist.terminal import console
+
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
 
@@ -185,7 +193,7 @@ def _show_plan(
 
     from mmnist.study.costs import typical_cost
     from mmnist.study.plan import seconds_left
-    from mmnist.terminal import console
+    from mmnist.terminal import clock, console
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("run", "for", "state"):
@@ -206,21 +214,15 @@ def _show_plan(
             each.state,
             f"{each.epochs_left} of {config.epochs}",
             f"{images[name][0]:,}",
-            _duration(seconds) if seconds else "unknown" if each.epochs_left else "–",
+            clock(seconds) if seconds else "unknown" if each.epochs_left else "–",
         )
     console.print(table)
     unknown = sum(each.config.name not in costs and each.epochs_left > 0 for each in planned)
     beside = f" beside {unknown} of unknown time" if unknown else ""
     where = f" ({', '.join(sorted(devices))})" if devices else ""
     console.print(
-        f"{len(planned)} runs, about {_duration(total)} to go{beside}, judged by a few "
+        f"{len(planned)} runs, about {clock(total)} to go{beside}, judged by a few "
         f"training steps of each{where}",
         markup=False,
         soft_wrap=True,
     )
-
-
-def _duration(seconds: float) -> str:
-    from datetime import timedelta
-
-    return str(timedelta(seconds=round(seconds)))

@@ -54,13 +54,15 @@ def train(
 
     from mmnist.data.store import open_store
     from mmnist.runs import run_of
-    from mmnist.terminal import console
+    from mmnist.terminal import console, warn
     from mmnist.training.train import check_run
     from mmnist.training.train import train as train_one
 
     for experiment in planned:  # all of them, before the first one takes its hours
-        open_store(experiment.data.path)
-        check_run(run_of(experiment, runs), experiment, resume=resume, overwrite=force)
+        store, run = open_store(experiment.data.path), run_of(experiment, runs)
+        done = check_run(run, experiment, resume=resume, overwrite=force)
+        if done and run.environment["data"]["fingerprint"] != store.fingerprint:
+            warn(f"{run.path} is finished, but of other data than {store.path} holds now")
     for experiment in planned:
         run = train_one(experiment, runs, resume=resume, overwrite=force)
         console.print(f"run folder: {run.path}", markup=False, soft_wrap=True)

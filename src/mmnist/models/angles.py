@@ -44,17 +44,17 @@ def ranges_of_single(scores: Tensor, ranges: int) -> Tensor:
     return odds.unflatten(1, (-1, ranges)).log_softmax(dim=2)
 
 
-def angle_loss(joint: Tensor, labels: Tensor, ranges: Tensor) -> Tensor:
+def angle_loss(joint: Tensor, labels: Tensor, turned: Tensor) -> Tensor:
     """Mean negative log-likelihood of the ranges of those patches that have a digit, given the
     digit; a scalar.
 
     Args:
         joint: float [B, 1 + 10 · K, H, W], scores of no digit and of each digit in each range.
         labels: int64 [B], the digits; -1 where there is none.
-        ranges: int64 [B], the true range of each; any where there is none.
+        turned: int64 [B], the range of angles of each; any where there is none.
     """
     log_p = ranges_of_single(joint, (joint.shape[1] - 1) // 10)
     of_digit = log_p[torch.arange(len(log_p), device=log_p.device), labels.clamp(min=0)]
-    each = F.nll_loss(of_digit, ranges, reduction="none")
+    each = F.nll_loss(of_digit, turned, reduction="none")
     there = labels >= 0
     return (each * there).sum() / there.sum().clamp(min=1)

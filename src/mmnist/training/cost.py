@@ -24,6 +24,7 @@ from mmnist.config.schema import Experiment
 from mmnist.config.training import UnfreezingSettings
 from mmnist.data.manifest import CLASSES, IMAGE_SHAPE
 from mmnist.errors import MmnistError, RunError
+from mmnist.machine import keep_freed_memory
 from mmnist.models.factory import FAMILIES, build_model, count_parameters
 from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware, choose_hardware
@@ -244,6 +245,7 @@ def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Conne
 def _measure_each(experiments: list[Experiment], sender: Connection) -> None:
     """In the worker: send a cost, or the error in its place, for each experiment."""
     end_with_parent()
+    keep_freed_memory()  # as the command line does it for trainings
     for experiment in experiments:
         try:
             sender.send(measure_cost(experiment))

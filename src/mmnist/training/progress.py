@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from mmnist.errors import RunError
-from mmnist.terminal import console, live_console
+from mmnist.terminal import clock, console, live_console
 
 #: Without a terminal, an epoch says how far it is after this many seconds, and again.
 _QUIET_SECONDS = 60.0
@@ -78,13 +77,13 @@ class Reporter:
         rate = self._seen / elapsed
         left = self._left(elapsed)
         self._bar.update(
-            self._task, completed=self._step, rate=f"{rate:,.0f} img/s, {_duration(left)} left"
+            self._task, completed=self._step, rate=f"{rate:,.0f} img/s, {clock(left)} left"
         )
         if self._bar.disable and time.perf_counter() - self._said > _QUIET_SECONDS:
             self._said = time.perf_counter()
             self.line(
                 f"epoch {self._epoch + 1:>2}/{self._epochs}  batch {self._step}/{self._batches}  "
-                f"{rate:,.0f} img/s  {_duration(left)} left"
+                f"{rate:,.0f} img/s  {clock(left)} left"
             )
 
     def epoch_done(self, row: dict[str, Any], is_best: bool) -> None:
@@ -98,7 +97,7 @@ class Reporter:
             f"epoch {self._epoch + 1:>2}/{self._epochs}  {trained_on}"
             f"train loss {row['train_loss']:.4f} acc {row['train_accuracy']:6.2%}  "
             f"valid loss {row['valid_loss']:.4f} acc {row['valid_accuracy']:6.2%}  "
-            f"{row['images_per_second']:,.0f} img/s  {_duration(left)} left"
+            f"{row['images_per_second']:,.0f} img/s  {clock(left)} left"
             + ("  best" if is_best else "")
         )
 
@@ -108,7 +107,3 @@ class Reporter:
         done = work * (self._step - self._first) / self._batches
         here = work * (self._batches - self._step) / self._batches
         return elapsed / done * (here + sum(self._work[self._epoch + 1 :]))
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

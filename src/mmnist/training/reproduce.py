@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
@@ -75,7 +75,7 @@ def run_all(
         except OutOfTime as error:
             raise OutOfTime(_go_on(left)) from error
         except Interrupted as error:
-            raise Interrupted(_go_on(left)) from error
+            raise Interrupted(_go_on(left - Run(each.run.path).finished)) from error
         except InUse:
             outcome.elsewhere.append(title)
         except RunError as error:
@@ -112,7 +112,7 @@ def measure_missing(
         OutOfTime: the deadline has passed.
     """
     path = folder / STUDY_FILES / "costs.json"
-    with _measuring(path):
+    with _measuring(path, deadline):
         costs = read_costs(path)
         wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
         whole = whole_rounds(costs, wanted)
@@ -145,18 +145,27 @@ def measure_missing(
 
 
 @contextmanager
-def _measuring(path: Path) -> Iterator[None]:
-    """Measure in this process alone while the block lasts; waits for others to end."""
+def _measuring(path: Path, deadline: float | None) -> Iterator[None]:
+    """Measure in this process alone while the block lasts; waits for others to end, but not beyond
+    the deadline."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / ".measuring.lock"):
+    lock = FileLock(path.parent / ".measuring.lock")
+    try:
+        lock.acquire(timeout=-1 if deadline is None else max(0, deadline - time.monotonic()))
+    except Timeout as error:
+        raise OutOfTime(_go_on(None)) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:
     """Predict the test images, if an experiment that the run stands for is judged on them.
 
     Raises:
-        RunError: the memory is too small, or the predictions cannot be written.
+        RunError: the run has lost its weights, the memory is too small, or the predictions cannot
+            be written.
     """
     judged_on = {loaded.study.experiments[experiment].judged_on for experiment, _ in each.places}
     run = Run(each.run.path)
@@ -166,6 +175,11 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
     labels = store.labels("test")
     if run.submission_file.is_file() and (labels is None or run.has_predictions("test")):
         return
+    if not run.model_file.is_file():
+        raise RunError(
+            f"{run.path} has lost its weights ({run.model_file.name}), so that its test images "
+            "cannot be predicted: bring the file back, or delete the folder to train it again"
+        )
     images = store.images("test")
     say(f"{run.title}: predicting {len(images):,} test images")
     compute = each.config.compute

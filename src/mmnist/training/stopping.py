@@ -38,7 +38,10 @@ class StopRequest:
         """
         place = f"epoch {epoch + 1}" + (f", batch {step} of {steps}" if step else " (not begun)")
         if self.asked:
-            raise Interrupted(f"saved at {place}; to go on, give the same command with --resume")
+            raise Interrupted(
+                f"saved at {place}; to go on, give the same command with --resume (and without "
+                "--force)"
+            )
         raise OutOfTime(f"saved at {place}; the same command goes on from there")
 
 

@@ -9,7 +9,7 @@ from fastai.learner import Learner
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
-from mmnist.errors import InputError, RunError
+from mmnist.errors import InputError, Interrupted, InUse, RunError
 from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import FINISHED, TRAINING, Run, run_of
 from mmnist.training.environment import (
@@ -55,7 +55,8 @@ def train(
         return run
     hardware = choose_hardware(experiment.compute)
     reset_peak_memory(hardware)
-    resumed = resume and run.checkpoint_file.is_file()
+    checkpoint = run.checkpoint_written
+    resumed = resume and checkpoint is not None
     with explained_if_too_small(experiment, hardware):
         ready = set_up(experiment, hardware, resume_from=run if resumed else None)
     if resume and run.exists and not resumed:
@@ -66,8 +67,12 @@ def train(
         # Another process may have got on with it meanwhile.
         if check_run(run_of(experiment, root), experiment, resume=resume, overwrite=overwrite):
             return run
-        if not resumed:
-            environment = describe_environment(hardware, ready.store, ready.patches)
+        if resume and run.checkpoint_written != checkpoint:
+            raise InUse(f"another process has got on with {run.path}; give the command again")
+        environment = describe_environment(hardware, ready.store, ready.patches)
+        if resumed:
+            run.note_resumption(environment)
+        else:
             _make_folder(run, experiment, environment)
         with explained_if_too_small(experiment, hardware):
             _fit(run, experiment, ready, deadline)
@@ -86,11 +91,17 @@ def _fit(run: Run, experiment: Experiment, ready: Setup, deadline: float | None)
         recorder = Recorder(run, state, reporter, stop, experiment)
         learner.add_cbs([recorder, SaveEpochs(recorder, lambda: _summarise(learner, run, state))])
         run.keep_best(state.best.epoch if state.best else None)
+        run.delete_half_written()
         if not recorder.is_over:
             fit(learner, experiment.epochs, start_epoch=state.epoch)
         else:  # it was killed after its last checkpoint
             _summarise(learner, run, state)
         _finish(run, state, reporter)
+        if stop.asked:  # when there was no step left to stop after
+            raise Interrupted(
+                f"{run.path} is finished; to go on with what comes after it, give the same command "
+                "with --resume (and without --force)"
+            )
 
 
 def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool) -> bool:
