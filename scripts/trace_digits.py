@@ -10,9 +10,9 @@ Every original of the digit that was read is turned and enlarged until it resemb
 image, and the 150 that do most are fitted to it. One is taken for the original if what it leaves
 unexplained, a share of the squared ink, is less than 0.06, and all others leave half as much again.
 All that with one linear interpolation. Of what is found it is told how much is left unexplained by
-that and by two, first for the size and then for the angle, as the generator does it. The ground of
-a piece is taken for plain, so on stars and metal more are found than on stones. About 4 seconds a
-digit, on one core.
+that and by two, first for the size and then for the angle, as the generator does it, and how white
+its strokes are (1: as in the original). The ground of a piece is taken for plain, so on stars and
+metal more are found than on stones. About 4 seconds a digit, on one core.
 """
 
 import sys
@@ -70,7 +70,7 @@ def main(name: str, digits: str, file: Path) -> None:
     originals = np.concatenate([pools.train_images, pools.test_images])
     labels = np.concatenate([pools.train_labels, pools.test_labels])
     first_test = len(pools.train_labels)
-    print("image digit    left    next   once  twice  degrees  scale  original")
+    print("image digit    left    next   once  twice  degrees  scale  white  original")
     seen, found = 0, []
     for reading in readings.sort_values(["Id", "y"]).itertuples():
         alike = np.flatnonzero(labels == reading.digit)
@@ -83,7 +83,8 @@ def main(name: str, digits: str, file: Path) -> None:
             original, pose = int(alike[fit.original[0]]), fit.pose[0]
             once, twice = interpolated(piece, glyphs[fit.original[0]], pose)
             found.append((original >= first_test, once, twice))
-            line += f" {once:6.3f} {twice:6.3f} {pose[0].rad2deg():8.1f} {pose[1].exp():6.2f}  "
+            line += f" {once:6.3f} {twice:6.3f} {pose[0].rad2deg():8.1f} {pose[1].exp():6.2f} "
+            line += f"{pose[4].exp():6.2f}  "
             line += f"test {original - first_test}" if found[-1][0] else f"training {original}"
         print(line, flush=True)
     of_test = sum(is_test for is_test, *_ in found)
