@@ -149,15 +149,13 @@ def _measuring(path: Path, deadline: float | None) -> Iterator[None]:
     """Measure in this process alone while the block lasts; waits for others to end, but not beyond
     the deadline."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.parent / ".measuring.lock")
+    timeout = -1 if deadline is None else max(0, deadline - time.monotonic())
     try:
-        lock.acquire(timeout=-1 if deadline is None else max(0, deadline - time.monotonic()))
+        held = FileLock(path.parent / ".measuring.lock").acquire(timeout=timeout)
     except Timeout as error:
         raise OutOfTime(_go_on(None)) from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:
