@@ -59,7 +59,7 @@ def _torchvision() -> Check:
     try:
         torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     except (NotImplementedError, RuntimeError):
-        finding = "built for another build of torch; what mmnist uses of it works"
+        finding = "built for another build of torch; the parts that mmnist uses work"
         return Check("torchvision", "ok", f"{torchvision.__version__}, {finding}")
     return Check("torchvision", "ok", torchvision.__version__)
 
@@ -101,13 +101,13 @@ def _data(path: Path) -> Check:
     store.verify()
     kind = "generated" if store.generated else "competition"
     counts = f"{store.count('train'):,} + {store.count('test'):,} images"
-    return Check("data", "ok", f"{path}: {counts}, {kind}, {store.fingerprint[:12]}, all sound")
+    return Check("data", "ok", f"{path}: {counts}, {kind}, {store.fingerprint[:12]}, all intact")
 
 
 def _disk(runs: Path) -> Check:
     folder = next(path for path in (runs, *runs.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     if free < _WANTED_DISK:
-        finding = f"{free / 1e9:.1f} GB free; {_WANTED_DISK / 1e9:.0f} GB are wanted: make room"
+        finding = f"{free / 1e9:.1f} GB free; {_WANTED_DISK / 1e9:.0f} GB are needed: make room"
         return Check("disk", "problem", finding)
     return Check("disk", "ok", f"{free / 1e9:.0f} GB free")

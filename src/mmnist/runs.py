@@ -199,7 +199,7 @@ class Run:
                 return file["index"], file["label"], file["probabilities"]
         except FileNotFoundError as error:
             if self.finished:
-                cause = "is incomplete; delete the folder and run it again, or bring the file back"
+                cause = "is incomplete; delete the folder and run it again, or restore the file"
             else:
                 cause = "has no finished epoch yet"
             raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
@@ -282,7 +282,7 @@ class Run:
         except ValueError as error:
             raise InputError(f"{path} is damaged: {error}") from error
         if not isinstance(content, dict):
-            raise InputError(f"{path} is damaged: it is no JSON object")
+            raise InputError(f"{path} is damaged: it is not a JSON object")
         return content
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ def test_info_of_a_data_set_that_cannot_be_split(capsys: pytest.CaptureFixture[s
         (["make", "--output", ".", "--force"], "not overwritten"),
         (["import", "nowhere"], "nowhere does not exist"),
         (["import", "."], "train_max_x is missing in ."),
-        (["import", "letter"], "neither a folder nor a whole zip"),
+        (["import", "letter"], "neither a folder nor a complete zip"),
         (["info"], "mmnist data make --output data/modified-mnist"),
         (["info", "nowhere"], "no data set at nowhere"),
         (["info", "--config", "nowhere.yaml"], "nowhere.yaml"),

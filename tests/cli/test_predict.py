@@ -85,7 +85,10 @@ def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
         (["tiny", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["tiny", "--readings", "r.txt"], "--readings r.txt: the name must end in .csv"),
         (["tiny", "--readings", "r.csv"], "does not tell where digits are"),
-        (["tiny", "weightless", "--readings", "r.csv"], "wants one run, not tiny/seed-0, tiny"),
+        (
+            ["tiny", "weightless", "--readings", "r.csv"],
+            "needs a single run, not tiny/seed-0, tiny",
+        ),
         (["tiny", "--output", "x.csv", "--probabilities", "./x.csv"], "must be different files"),
         (["weightless"], "has no weights yet"),
         (
@@ -116,7 +119,7 @@ def test_other_data_than_the_run_was_trained_on_is_warned_of(mmnist, run):
     done = mmnist("predict", "tiny")
     assert done.returncode == 0
     assert "warning" in done.stderr
-    assert "trained on other data" in done.stderr
+    assert "was not trained on the data" in done.stderr
 
 
 @pytest.mark.parametrize("same_digits", [True, False])
@@ -161,7 +164,7 @@ def test_a_missing_data_set_is_not_to_be_made_anew(mmnist, run):
     run.config_file.write_text(text)
     done = mmnist("predict", "tiny")
     assert done.returncode == 2
-    assert "seen from the working directory" in done.stderr
+    assert "relative to the working directory" in done.stderr
     assert "--input" in done.stderr
 
 

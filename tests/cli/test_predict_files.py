@@ -26,7 +26,7 @@ def run(tiny_run, tmp_path, monkeypatch) -> Run:
         (["tiny", "-o", "."], ". is a folder; name a file, such as labels.csv"),
         (["tiny", "-o", "runs"], "runs is a folder; name a file, such as runs/labels.csv"),
         (["tiny", "-o", "file/x.csv"], "file/x.csv cannot be written: file is a file"),
-        (["tiny", "-i", "file", "-o", "./file"], "file is the --input, and would be written over"),
+        (["tiny", "-i", "file", "-o", "./file"], "file is the --input, and would be overwritten"),
         (["tiny", "--probabilities", "runs/tiny/seed-0/submission.csv"], "must be different files"),
     ],
 )
@@ -50,6 +50,6 @@ def test_an_unfinished_run_is_warned_of_and_brackets_are_shown(run, tmp_path, ca
     assert mmnist(["predict", "runs [old]/x", "-o", "x.csv"]) == 0
     said = capfd.readouterr().err
     assert "warning: runs [old]/x/seed-0 is not finished: its best epoch so far" in said
-    assert "warning: runs [old]/x/seed-0 was trained on other data" in said
+    assert "warning: runs [old]/x/seed-0 was not trained on the data" in said
     assert mmnist(["predict", "tiny"]) == 0
     assert "warning" not in capfd.readouterr().err

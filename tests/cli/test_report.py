@@ -107,7 +107,7 @@ def test_a_seed_that_has_no_epoch_yet_is_left_out(capsys, file):
     assert run_cli(["report", "a", "--format", "csv"]) == 0
     out, err = capsys.readouterr()
     assert set(pd.read_csv(io.StringIO(out))["seed"]) == {0}
-    assert "a/seed-1 is left out: no epoch of it is finished yet" in " ".join(err.split())
+    assert "a/seed-1 is left out: it has no finished epoch yet" in " ".join(err.split())
 
 
 def _no_epoch():

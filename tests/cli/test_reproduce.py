@@ -115,7 +115,7 @@ def test_an_interrupted_study_goes_on_to_the_same_result(study, mmnist, tmp_path
     with interrupted_after(STEPS_AN_EPOCH + 5):
         cut = mmnist("reproduce", *options, "--runs", "cut")
     assert cut.returncode == 130, cut.stderr
-    assert "the same command goes on" in cut.stderr
+    assert "the same command continues" in cut.stderr
     assert "Traceback" not in cut.stderr
     folder = Path("rates-epochs-2") / "fast" / "seed-0"
     assert not Run(tmp_path / "cut" / folder).finished
@@ -129,7 +129,7 @@ def test_a_time_limit_ends_with_its_own_code(study, mmnist):
     done = mmnist("reproduce", "--file", study.name, "--time-limit", "0.01")
     assert done.returncode == 3
     assert "out of time" in done.stderr
-    assert "the same command goes on from here" in done.stderr
+    assert "the same command continues from here" in done.stderr
 
 
 @pytest.mark.parametrize(

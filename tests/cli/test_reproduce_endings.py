@@ -58,7 +58,7 @@ def finish(planned) -> None:
 def test_runs_that_failed_are_listed_though_there_is_no_page(ends):
     code, said = ends(lambda planned: Outcome(failed={"only/seed-0": "loss became NaN"}))
     assert code == 1
-    assert "1 of 1 runs could not be made:\n  only/seed-0: loss became NaN" in said
+    assert "1 of 1 runs failed:\n  only/seed-0: loss became NaN" in said
     assert "nothing to report" in said
     assert not Path("runs/one/report").exists()
 
@@ -73,17 +73,17 @@ def test_the_estimate_says_on_what_it_was_measured(ends):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "NVIDIA H100", "bf16", 1)
     code, said = ends(lambda planned: Outcome(elsewhere=["x"]), costs={"only": [cost]})
     assert code == 0
-    assert "judged by a few training steps of each (NVIDIA H100)\n" in said
+    assert "estimated from a few training steps of each (NVIDIA H100)\n" in said
 
 
 def test_test_images_without_labels_leave_the_exit_code_as_it_is(ends):
     def out_of_time(planned) -> None:
         finish(planned)
-        raise OutOfTime("everything is saved; the same command goes on from here")
+        raise OutOfTime("everything is saved; the same command continues from here")
 
     code, said = ends(out_of_time, judged_on="test")
     assert code == 3, said
-    assert "the same command goes on from here" in said
+    assert "the same command continues from here" in said
     code, said = ends(lambda planned: Outcome(), judged_on="test")
     assert code == 0, said
     assert "nothing to report beside each run's submission.csv" in said

@@ -34,7 +34,7 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
 
     again = mmnist("train", config, "--set", "train.learning_rate=1e-3")
     assert again.returncode == 2
-    assert "holds a run already (finished)" in again.stderr
+    assert "already holds a run (finished)" in again.stderr
 
     resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
     assert resumed.returncode == 0
@@ -45,7 +45,7 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
     runs[0].write_environment({**told, "data": {**told["data"], "fingerprint": "0" * 64}})
     resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
     assert resumed.returncode == 0
-    assert "seed-0 is finished, but of other data than" in resumed.stderr.replace("\n", " ")
+    assert "seed-0 is finished, but not with the data that" in resumed.stderr.replace("\n", " ")
 
 
 def test_all_planned_runs_are_checked_before_the_first_one(mmnist, config, tmp_path):
@@ -56,7 +56,7 @@ def test_all_planned_runs_are_checked_before_the_first_one(mmnist, config, tmp_p
     run_of(second, tmp_path / "runs").write_config(second)
     done = mmnist("train", config, "--seeds", 2)
     assert done.returncode == 2
-    assert "seed-1 holds a run already (unfinished)" in done.stderr
+    assert "seed-1 already holds a run (unfinished)" in done.stderr
     assert not (tmp_path / "runs" / "tiny" / "seed-0").exists()
 
 
@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
         (["nowhere.yaml"], "nowhere.yaml"),
         (["{config}", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["{config}", "--set", "train.epoch=3"], "did you mean 'epochs'"),
-        (["{config}", "--resume", "--force"], "give one of the two"),
+        (["{config}", "--resume", "--force"], "give only one of them"),
         (["{config}", "{config}"], "same name and seed: tiny/seed-0"),
         (["{config}", "--set", "data.path=missing"], "no data set at missing"),
         (["{config}", "--set", "model.pretrained=missing.pth"], "there is no file missing.pth"),

@@ -253,7 +253,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no Label column": (replaced("Id,Label", "Id,label"), "train_max_y.csv", "no column Label"),
     "no Id column": (replaced("Id,Label", "id,Label"), "train_max_y.csv", "no column Id"),
     "an empty CSV": (rewrite_csv(""), "train_max_y.csv", "no column Id"),
-    "a repeated Id": (replaced("\n5,", "\n4,"), "line 7", "Id 4 is there a second time"),
+    "a repeated Id": (replaced("\n5,", "\n4,"), "line 7", "Id 4 occurs a second time"),
     "a missing Id": (replaced("\n5,5", ""), "train_max_y.csv", "that is missing is 5"),
     "a negative Id": (replaced("\n5,", "\n-5,"), "line 7", "no image for Id -5"),
     "Ids from 1": (
@@ -289,7 +289,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str, str]] = {
             (f / "1" / "test_max_x").write_bytes(b"x"),
             (f / "2" / "test_max_x").write_bytes(b"x"),
         ],
-        "test_max_x is there twice",
+        "test_max_x occurs twice",
         "give one folder",
     ),
 }
@@ -365,13 +365,13 @@ def spoilt_zips(members: dict[str, bytes]) -> dict[str, tuple[bytes, str]]:
     middle = whole.index(members["train_max_x"]) + 5000
     x = zipped({"test_max_x": members["test_max_x"]})
     return {
-        "cut off": (whole[:-100], "neither a folder nor a whole zip"),
-        "a pickle": (members["train_max_x"], "neither a folder nor a whole zip"),
-        "nothing": (b"", "neither a folder nor a whole zip"),
+        "cut off": (whole[:-100], "neither a folder nor a complete zip"),
+        "a pickle": (members["train_max_x"], "neither a folder nor a complete zip"),
+        "nothing": (b"", "neither a folder nor a complete zip"),
         "another zip": (zipped({"letter.txt": b"x"}), "train_max_x in "),
         "twice": (
             zipped(members | {"old/train_max_x": b"x"}),
-            "is there 2 times",
+            "occurs 2 times",
         ),
         "a damaged member": (
             whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
@@ -380,7 +380,7 @@ def spoilt_zips(members: dict[str, bytes]) -> dict[str, tuple[bytes, str]]:
         "encrypted": (encrypted(zipped(members)), "cannot be unpacked: "),
         "three zips deep": (
             zipped(members | {"test_max_x.zip": zipped({"test_max_x.zip": x})}),
-            "is there 2 times",
+            "occurs 2 times",
         ),
         "an inner zip of something else": (
             zipped(

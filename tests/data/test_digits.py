@@ -134,7 +134,7 @@ BAD = {
     "floats": (NAMES[1], b"\0\0\x0d\x01" + bytes(4), "not an IDX file"),
     "empty": (NAMES[1], b"", "not an IDX file"),
     "header only in part": (NAMES[0], idx(good[NAMES[0]])[:9], "not an IDX file"),
-    "label 10": (NAMES[1], idx(good[NAMES[1]] + 1), "label 10, allowed are 0 to 9"),
+    "label 10": (NAMES[1], idx(good[NAMES[1]] + 1), "label 10, allowed: 0 to 9"),
     "fewer labels": (NAMES[3], idx(good[NAMES[3]][:-1]), "holds 40 images, but .* 39 labels"),
     "other size": (NAMES[2], idx(good[NAMES[2]][:, :27].copy()), r"\(27, 28\)"),
     "no 7": (NAMES[3], idx(np.where(good[NAMES[3]] == 7, 1, good[NAMES[3]])), r"no image of \[7\]"),
@@ -156,7 +156,7 @@ def test_bad_files(tmp_path, case):
 def test_bad_gzip(tmp_path, data):
     path = tmp_path / "labels.gz"
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"labels\.gz: not a sound gzip file"):
+    with pytest.raises(InputError, match=r"labels\.gz: not an intact gzip file"):
         read_idx(path, axes=1)
 
 

@@ -137,7 +137,11 @@ def cut(length: int, save: Callable[[Path], object]) -> Callable[[Path], None]:
         ("x", lambda p: p.write_bytes(pickle.dumps(Evil())), ".open from"),
         ("x", lambda p: p.write_bytes(pickle.dumps(GREY[:, :64])), "[3, 64, 128]"),
         ("x.png", lambda p: p.write_bytes(b"x"), "give the folder that it is in"),
-        ("x.npy", lambda p: np.save(p, np.array([Evil()]), allow_pickle=True), "no array of numb"),
+        (
+            "x.npy",
+            lambda p: np.save(p, np.array([Evil()]), allow_pickle=True),
+            "not an array of numb",
+        ),
         ("x.npy", lambda p: np.save(p, GREY[0]), "[128, 128]"),
         ("x.npy", lambda p: np.save(p, GREY + 0.5), "the value"),
         ("x.npy", lambda p: np.save(p, GREY > 3), "dtype bool"),

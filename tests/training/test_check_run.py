@@ -44,7 +44,7 @@ def test_a_run_without_its_checkpoint_begins_again_and_says_so(tiny, tiny_run, t
     run.write_config(short)
     again = train(short, tmp_path, resume=True)
     assert again.finished
-    said = f"{run.path} had no checkpoint.pt: the run begins again"
+    said = f"{run.path} had no checkpoint.pt: the run starts over"
     assert said in again.log_file.read_text("utf-8")
     assert said in capsys.readouterr().out.replace("\n", "")
-    assert "begins again" not in tiny_run.log_file.read_text("utf-8")
+    assert "starts over" not in tiny_run.log_file.read_text("utf-8")

@@ -88,7 +88,7 @@ def test_out_of_time_saves_and_goes_on_to_the_same_result(loaded, tmp_path, monk
             stops.append(error)
     assert len(stops) > 2
     assert {error.exit_code for error in stops} == {3}
-    assert "the same command goes on" in str(stops[0])
+    assert "the same command continues" in str(stops[0])
     for name in ("plain", "slow"):
         one, other = (Run(tmp_path / each / name / "seed-0") for each in ("whole", "pieces"))
         assert one.model_file.read_bytes() == other.model_file.read_bytes()
@@ -122,10 +122,10 @@ def test_a_run_that_cannot_be_made_does_not_stop_the_others(loaded, tmp_path, mo
 
 def test_ctrl_c_stops_all(loaded, tmp_path, monkeypatch):
     def train(*arguments, **options):
-        raise Interrupted("saved at epoch 1; to go on, give the same command with --resume")
+        raise Interrupted("saved at epoch 1; to continue, run the same command with --resume")
 
     monkeypatch.setattr(reproduce, "train", train)
-    with pytest.raises(Interrupted, match="the same command goes on") as caught:
+    with pytest.raises(Interrupted, match="the same command continues") as caught:
         run_all(loaded, tmp_path / "runs")
     assert caught.value.exit_code == 130
     assert "--resume" not in str(caught.value)
@@ -182,7 +182,7 @@ def test_a_deadline_is_kept_while_another_process_measures(loaded, tmp_path):
     (tmp_path / plan.STUDY_FILES).mkdir()
     with (tmp_path / plan.STUDY_FILES / ".measuring.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(OutOfTime, match="the same command goes on"):
+        with pytest.raises(OutOfTime, match="the same command continues"):
             reproduce.measure_missing({}, tmp_path, rounds={}, deadline=time.monotonic() + 0.2)
     assert reproduce.measure_missing({}, tmp_path, rounds={}) == {}
 

@@ -156,7 +156,7 @@ def test_resume_of_a_finished_run_leaves_it_alone(tiny, tiny_run, tmp_path):
 
 
 def test_an_existing_run_is_not_overwritten(tiny, tiny_run):
-    with pytest.raises(InputError, match=r"holds a run already \(finished\).*--resume.*--force"):
+    with pytest.raises(InputError, match=r"already holds a run \(finished\).*--resume.*--force"):
         train(tiny(), tiny_run.path.parents[1])
 
 
@@ -173,7 +173,7 @@ def test_resuming_on_other_data_is_refused(tiny, tmp_path):
     run.checkpoint_file.touch()
     shutil.rmtree(data)
     write_easy_store(data, seed=2)
-    with pytest.raises(InputError, match=r"begun on other data.*fingerprint"):
+    with pytest.raises(InputError, match=r"started on other data.*fingerprint"):
         train(experiment, tmp_path, resume=True)
 
 
@@ -283,7 +283,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_left_as_it_is(
         return real(*arguments, **options)
 
     monkeypatch.setattr(train_module, "set_up", set_up)
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="already holds a run"):
         train(experiment, tmp_path)
     shutil.rmtree(tmp_path / "tiny")
     run = train(experiment, tmp_path, resume=True)
@@ -310,7 +310,7 @@ def test_a_run_that_another_process_got_on_with_meanwhile_is_left_to_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(train_module, "set_up", set_up)
-        with pytest.raises(InUse, match="another process has got on with"):
+        with pytest.raises(InUse, match="another process has continued"):
             train(experiment, tmp_path, resume=True)
     assert run.checkpoint_file.read_bytes() == later
     assert train(experiment, tmp_path, resume=True).finished
@@ -326,7 +326,7 @@ def test_ctrl_c_after_the_last_step_ends_the_command_once_the_run_is_finished(
     real = train_module._summarise
     monkeypatch.setattr(train_module, "_summarise", summarise)
     experiment = tiny(train={"epochs": 1})
-    with pytest.raises(Interrupted, match="is finished; to go on with what comes after it"):
+    with pytest.raises(Interrupted, match="is finished; to continue with what comes after it"):
         train(experiment, tmp_path)
     assert run_of(experiment, tmp_path).finished
 
@@ -348,7 +348,7 @@ def test_a_resumed_run_tells_where_it_went_on_and_is_tidy(tiny, tmp_path):
 
 def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):
     explosive = tiny(train={"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant"})
-    with pytest.raises(RunError, match=r"not a number any more.*learning_rate"):
+    with pytest.raises(RunError, match=r"no longer finite.*learning_rate"):
         train(explosive, tmp_path)
 
 
@@ -356,7 +356,7 @@ def test_a_validation_loss_that_explodes_leaves_no_best_epoch(tiny, tmp_path):
     # One step an epoch: the training loss is still that of the initial weights.
     settings = {"batch_size": 512, "optimiser": "sgd", "learning_rate": 1e30}
     explosive = tiny(train={**settings, "schedule": "constant"})
-    with pytest.raises(RunError, match="validation loss of epoch 1 is not a number"):
+    with pytest.raises(RunError, match="validation loss of epoch 1 is no longer finite"):
         train(explosive, tmp_path)
     assert not list(tmp_path.glob("*/*/model.safetensors"))
 

@@ -31,7 +31,7 @@ def _options(
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks of errors (any place on the line).")
+        bool, typer.Option("--debug", help="Show tracebacks of errors (anywhere on the line).")
     ] = False,
 ) -> None:
     """Options of every command; `--debug` is taken off the line by `main`."""

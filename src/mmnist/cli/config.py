@@ -44,7 +44,7 @@ def check(
 ) -> None:
     """Check configuration files, and show all errors of each with file, line and key.
 
-    Ends with exit code 2 if any file is wrong.
+    Exits with code 2 if any file is wrong.
     """
     from mmnist.config.loading import configuration_files
     from mmnist.errors import InputError
@@ -81,11 +81,13 @@ def schema(
         typer.Option("--format", "-f", help="JSON Schema for editors, or a page for people."),
     ] = Format.JSON,
     study: Annotated[
-        bool, typer.Option("--study", help="Of a study file (JSON only), not of a configuration.")
+        bool, typer.Option("--study", help="The keys of study files instead (JSON only).")
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to this file instead of stdout."
+        ),
     ] = None,
 ) -> None:
     """Print every key of a configuration with its explanation, type, bounds and default."""
@@ -96,7 +98,7 @@ def schema(
     from mmnist.study.json_schema import study_schema_text
 
     if study and format is not Format.JSON:
-        raise InputError("--study: the keys of studies in words stand in docs/studies.md")
+        raise InputError("--study: the keys of study files are explained in docs/studies.md")
     if study:
         text = study_schema_text()
     else:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = Path("data/modified-mnist")
 
-app = typer.Typer(no_args_is_help=True, help="Make, import and look at data sets.")
+app = typer.Typer(no_args_is_help=True, help="Make, import and inspect data sets.")
 
 Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the data set is written.")
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write the data set.")
 ]
 DataSet = Annotated[
     Path | None,
@@ -25,7 +25,7 @@ DataSet = Annotated[
         metavar="PATH", help=f"A data set; default: the configuration's, or {DEFAULT_PATH}."
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a data set that is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing data set.")]
 
 
 class PartName(StrEnum):
@@ -61,13 +61,13 @@ def make(
     labels: Annotated[
         Labels,
         typer.Option(
-            help="natural: the largest of three digits that are as frequent as in MNIST, as in the "
-            "competition; uniform: of three that are equally frequent; balanced: every label as "
+            help="natural: the largest of three digits with MNIST's frequencies, as in the "
+            "competition; uniform: of three equally frequent digits; balanced: every label equally "
             "often."
         ),
     ] = Labels.NATURAL,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that draw; default: one per core.")
+        int | None, typer.Option(help="Processes that draw images; default: one per core.")
     ] = None,
     force: Force = False,
 ) -> None:
@@ -105,9 +105,9 @@ def import_(
     output: Output = DEFAULT_PATH,
     force: Force = False,
 ) -> None:
-    """Import the competition's files, as Kaggle gives them.
+    """Import the competition's files, as downloaded from Kaggle.
 
-    The pickles are read without running anything that is in them.
+    The pickles are read without executing anything in them.
     """
     from mmnist.data.competition import import_competition
     from mmnist.terminal import progress_bar
@@ -121,7 +121,7 @@ def info(
     path: DataSet = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Show the split that this configuration makes."),
+        typer.Option(metavar="FILE", help="Show the split of this configuration."),
     ] = None,
 ) -> None:
     """Show what a data set holds: labels, source, fingerprint, and how it is split."""
@@ -149,29 +149,29 @@ def info(
 def show(
     path: DataSet = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The picture to write.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The PNG to write.")
     ] = Path("grid.png"),
     config: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             help="Show what the augmentation of this configuration does: a row for each image, "
-            "first as it is, then random versions.",
+            "first the original, then random versions.",
         ),
     ] = None,
     part: Annotated[PartName, typer.Option(help="Which images.")] = PartName.TRAIN,
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of images.")] = 40,
     first: Annotated[int, typer.Option(min=0, help="Id of the first image.")] = 0,
-    columns: Annotated[int, typer.Option(min=1, max=100, help="Images in a row.")] = 8,
+    columns: Annotated[int, typer.Option(min=1, max=100, help="Images per row.")] = 8,
 ) -> None:
-    """Draw images with their labels, or what augmentation makes of them."""
+    """Draw images with their labels, or augmented versions of them."""
     from mmnist.data.store import open_store
     from mmnist.errors import InputError
     from mmnist.report.grid import labelled_grid
     from mmnist.terminal import console
 
     if output.suffix.lower() != ".png":
-        raise InputError(f"--output {output}: the picture is a PNG; let the name end in .png")
+        raise InputError(f"--output {output}: the name must end in .png")
     experiment = None
     if config is not None:
         from mmnist.config.loading import load_experiment

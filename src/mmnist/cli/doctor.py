@@ -9,12 +9,12 @@ _STYLES = {"ok": "green", "slow": "yellow", "problem": "bold red"}
 
 
 def doctor(
-    data: Annotated[Path, typer.Option(help="Data set to examine.")] = Path("data/modified-mnist"),
-    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Data set to check.")] = Path("data/modified-mnist"),
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
-    """Say whether this machine is fit, and what will be slow: a line each.
+    """Check whether this machine is fit, and what will be slow: one line for each check.
 
-    Ends with exit code 1 if there is a problem.
+    Exits with code 1 if there is a problem.
     """
     from mmnist.doctor import examine
     from mmnist.terminal import console

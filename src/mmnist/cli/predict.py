@@ -20,7 +20,7 @@ def predict(
         typer.Argument(
             metavar="RUN",
             help="Run folders, or names of runs (all their seeds). The probabilities of several "
-            "are averaged.",
+            "runs are averaged.",
         ),
     ],
     images: Annotated[
@@ -28,25 +28,28 @@ def predict(
         typer.Option(
             "--input",
             "-i",
-            help="Images instead of the data set's test images: the competition's pickle, .npy, "
-            ".npz, or a folder of images.",
+            help="Images to label instead of the data set's test images: the competition's pickle, "
+            ".npy, .npz, or a folder of images.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="The test images of another data set. If their labels are known, the accuracy is "
-            "printed; those of the runs are written with --output only."
+            help="Label the test images of another data set. If their true labels are known, the "
+            "accuracy is printed. The predicted labels are written only with --output."
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The CSV; by default submission.csv in the run folder."
+            "--output",
+            "-o",
+            help="The CSV to write; by default submission.csv in the run folder, or in the folder "
+            "above if seeds are averaged.",
         ),
     ] = None,
     probabilities: Annotated[
-        Path | None, typer.Option(help="Write the probabilities too (.csv or .npy).")
+        Path | None, typer.Option(help="Also write the probabilities (.csv or .npy).")
     ] = None,
     shift: Annotated[
         int,
@@ -54,19 +57,19 @@ def predict(
             min=0,
             max=32,
             metavar="PIXELS",
-            help="Test-time augmentation: average over the image and four copies of it, moved by "
-            "so many pixels.",
+            help="Test-time augmentation: average over the image and four copies of it, shifted by "
+            "this many pixels.",
         ),
     ] = 0,
     readings: Annotated[
         Path | None,
         typer.Option(
-            help="Write each digit that was read, with its place (.csv); for a digit_reader. Of "
-            "the image as it is, whatever --shift says."
+            help="Write each digit that was read, with its position (.csv); only for a "
+            "digit_reader. Always read from the unshifted image, whatever --shift says."
         ),
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.AUTO,
-    runs_folder: Annotated[Path, typer.Option("--runs", help="Folder of the run folders.")] = Path(
+    device: Annotated[Device, typer.Option(help="Device to compute on.")] = Device.AUTO,
+    runs_folder: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
         "runs"
     ),
 ) -> None:
@@ -88,10 +91,12 @@ def predict(
     for run in chosen:  # all of them, before the first one labels its images
         run.check_weights()
         if not run.finished:
-            warn(f"{run.path} is not finished: its best epoch so far labels the images")
+            warn(f"{run.path} is not finished: its best epoch so far is used")
     array, store = _images(chosen, images, data)
     if path is None and store is not None and store.labels("test") is None:
-        raise InputError(f"the labels of {data} are not known: name the CSV for them with --output")
+        raise InputError(
+            f"the labels of {data} are not known: name a CSV for the predictions with --output"
+        )
 
     from mmnist.evaluation.predict import (
         average_probabilities,
@@ -132,11 +137,11 @@ def _check_files(paths: list[Path], images: Path | None) -> None:
     seen: set[Path] = set()
     for path in paths:
         if images is not None and path.resolve() == images.resolve():
-            raise InputError(f"{path} is the --input, and would be written over")
+            raise InputError(f"{path} is the --input, and would be overwritten")
         if path.resolve() in seen:
             raise InputError(
-                "--output, --probabilities and --readings must be different files; two are to be "
-                f"written to {path}"
+                "--output, --probabilities and --readings must be different files; two of them are "
+                f"{path}"
             )
         seen.add(path.resolve())
         if path.is_dir():
@@ -155,7 +160,7 @@ def _check_readings(runs: "list[Run]", path: Path | None) -> None:
         raise InputError(f"--readings {path}: the name must end in .csv")
     if len(runs) > 1:
         titles = ", ".join(run.title for run in runs)
-        raise InputError(f"--readings {path}: wants one run, not {titles}")
+        raise InputError(f"--readings {path}: needs a single run, not {titles}")
 
     from mmnist.evaluation.predict import check_reads_digits
 
@@ -182,20 +187,20 @@ def _images(
     paths = {run.experiment.data.path for run in runs}
     if len(paths) > 1:
         raise InputError(
-            f"the runs were trained on different data sets ({', '.join(sorted(paths))}); say with "
-            "--input or --data which images to label"
+            f"the runs were trained on different data sets ({', '.join(sorted(paths))}); choose "
+            "the images to label with --input or --data"
         )
     folder = paths.pop()
     if not Path(folder).exists():
         raise InputError(
-            f"the data set of the run, {folder} (seen from the working directory), is not there: "
-            "go to the folder that the run was trained in, or say with --input or --data which "
-            "images to label"
+            f"the data set of the run, {folder} (relative to the working directory), does not "
+            "exist: go to the folder that the run was trained in, or choose the images to label "
+            "with --input or --data"
         )
     store = open_store(folder)
     for run in runs:
         if run.environment["data"]["fingerprint"] != store.fingerprint:
-            warn(f"{run.path} was trained on other data than {folder} holds now")
+            warn(f"{run.path} was not trained on the data that {folder} holds now")
     return store.images("test"), store
 
 

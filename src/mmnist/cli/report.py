@@ -26,7 +26,7 @@ def report(
         ),
     ] = None,
     format: Annotated[
-        Format, typer.Option("--format", "-f", help="Form of the table that is printed.")
+        Format, typer.Option("--format", "-f", help="Format of the table that is printed.")
     ] = Format.TEXT,
     output: Annotated[
         Path | None,
@@ -56,8 +56,8 @@ def report(
     """Report accuracy and per-class metrics of runs, side by side, and draw their curves.
 
     The table goes to standard output, everything else to standard error. A run that is still
-    training is reported as far as it is. With --study: the page of `mmnist reproduce`, made anew
-    from the runs that are finished.
+    training is reported up to its last finished epoch. With --study: the page of `mmnist
+    reproduce`, rebuilt from the runs that are finished.
     """
     from mmnist.errors import InputError
 
@@ -101,7 +101,7 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
     empty = [run for run in found if not run.has_epoch]
     if len(empty) < len(found):  # else the report says that there is nothing
         for run in empty:
-            warn(f"{run.path} is left out: no epoch of it is finished yet")
+            warn(f"{run.path} is left out: it has no finished epoch yet")
         found = [run for run in found if run not in empty]
     content = build_report(found)
     if format is Format.TEXT:

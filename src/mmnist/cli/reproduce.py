@@ -19,18 +19,20 @@ PAPER = Path("configs/paper/experiments.yaml")
 
 def reproduce(
     file: Annotated[
-        Path, typer.Option("--file", "-f", metavar="FILE", help="The study: its experiments.")
+        Path, typer.Option("--file", "-f", metavar="FILE", help="The study file.")
     ] = PAPER,
     only: Annotated[
         list[str],
-        typer.Option(metavar="EXPERIMENT", help="Only this experiment of the file; repeatable."),
+        typer.Option(
+            metavar="EXPERIMENT", help="Run only this experiment of the file; repeatable."
+        ),
     ] = [],  # noqa: B006 - typer wants the value itself
     seeds: Annotated[
         int, typer.Option(min=1, help="Train this many seeds of each configuration.")
     ] = 1,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Epochs on whole images of every run, for a smaller copy."),
+        typer.Option(min=1, help="Epochs of every run on whole images, for a smaller copy."),
     ] = None,
     train_images: Annotated[
         int | None,
@@ -51,18 +53,18 @@ def reproduce(
         typer.Option(
             min=0.01,
             metavar="MINUTES",
-            help="Stop and save after this long (exit code 3); the same command goes on.",
+            help="Save and stop after this long (exit code 3); the same command continues.",
         ),
     ] = None,
-    device: Annotated[Device | None, typer.Option(help="Where to compute.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    device: Annotated[Device | None, typer.Option(help="Device to compute on.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
-    """Run the experiments of a paper, or of a file of your own, and set them beside its numbers.
+    """Run the experiments of the paper, or of your own file, and compare with published numbers.
 
-    Each run is trained once, whichever experiments share it. Finished runs are left as they are,
-    interrupted ones go on; Ctrl-C saves. The page is written to runs/NAME/report.
+    A run that several experiments share is trained once. Finished runs are left as they are,
+    interrupted ones continue; Ctrl-C saves. The page is written to runs/NAME/report.
 
-    Several of these commands at the same time share the runs among them.
+    Several of these commands running at the same time share the runs between them.
     """
     import time
 
@@ -79,8 +81,8 @@ def reproduce(
     ]
     if file == PAPER and not file.exists():
         raise InputError(
-            f"there is no {file} here: run this in the folder of a checkout of mmnist, where the "
-            "paper's experiments and their published numbers lie, or name a study with --file"
+            f"there is no {file} here: run this in a checkout of mmnist, which has the paper's "
+            "experiments and their published numbers, or name a study with --file"
         )
     loaded = load_study(file, changes)
     folder = runs / folder_name(loaded)
@@ -137,7 +139,7 @@ def _run_study(
     if outcome.failed:
         reasons = "\n".join(f"  {title}: {reason}" for title, reason in outcome.failed.items())
         count = f"{len(outcome.failed)} of {len(planned)}"
-        raise RunError(f"{count} runs could not be made:\n{reasons}")
+        raise RunError(f"{count} runs failed:\n{reasons}")
 
 
 def write_page(folder: Path, output: Path | None = None) -> None:
@@ -180,7 +182,7 @@ def _write(result: "StudyResult", output: Path) -> None:
     from mmnist.terminal import messages
 
     page, *rest = write_study_page(result, output)
-    messages.print(f"wrote {page} and {len(rest)} files beside it", markup=False, soft_wrap=True)
+    messages.print(f"wrote {page} and {len(rest)} files next to it", markup=False, soft_wrap=True)
 
 
 def _show_plan(
@@ -218,10 +220,10 @@ def _show_plan(
         )
     console.print(table)
     unknown = sum(each.config.name not in costs and each.epochs_left > 0 for each in planned)
-    beside = f" beside {unknown} of unknown time" if unknown else ""
+    beside = f", plus {unknown} of unknown duration" if unknown else ""
     where = f" ({', '.join(sorted(devices))})" if devices else ""
     console.print(
-        f"{len(planned)} runs, about {clock(total)} to go{beside}, judged by a few "
+        f"{len(planned)} runs, about {clock(total)} to go{beside}, estimated from a few "
         f"training steps of each{where}",
         markup=False,
         soft_wrap=True,

@@ -22,30 +22,28 @@ def train(
         ),
     ] = [],  # noqa: B006 - typer wants the value itself
     seeds: Annotated[
-        int, typer.Option(min=1, help="Train this many seeds: the configuration's and the next.")
+        int, typer.Option(min=1, help="Train this many seeds, starting from the configuration's.")
     ] = 1,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on with interrupted runs and leave finished ones as they are."
+            "--resume", help="Continue interrupted runs and leave finished ones as they are."
         ),
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace runs that exist already.")
-    ] = False,
-    device: Annotated[Device | None, typer.Option(help="Where to compute.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="Replace existing runs.")] = False,
+    device: Annotated[Device | None, typer.Option(help="Device to compute on.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
 ) -> None:
     """Train an experiment: from a YAML file to a run folder with metrics and weights.
 
-    Ctrl-C stops between two steps and saves; the same command with --resume goes on from there.
+    Ctrl-C stops between two steps and saves; the same command with --resume continues from there.
     """
     from mmnist.config.loading import load_experiment
     from mmnist.config.schema import with_seed
     from mmnist.errors import InputError
 
     if resume and force:
-        raise InputError("--resume goes on with a run, --force replaces it: give one of the two")
+        raise InputError("--resume continues a run, --force replaces it: give only one of them")
     if device is not None:
         overrides = [*overrides, f"compute.device={device}"]
     experiments = [load_experiment(path, overrides) for path in configs]
@@ -62,7 +60,7 @@ def train(
         store, run = open_store(experiment.data.path), run_of(experiment, runs)
         done = check_run(run, experiment, resume=resume, overwrite=force)
         if done and run.environment["data"]["fingerprint"] != store.fingerprint:
-            warn(f"{run.path} is finished, but of other data than {store.path} holds now")
+            warn(f"{run.path} is finished, but not with the data that {store.path} holds now")
     for experiment in planned:
         run = train_one(experiment, runs, resume=resume, overwrite=force)
         console.print(f"run folder: {run.path}", markup=False, soft_wrap=True)

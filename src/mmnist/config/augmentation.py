@@ -8,12 +8,12 @@ from mmnist.config.section import Section, at
 
 
 class TransformSettings(Section):
-    """How far one transform may go, and how often it is applied."""
+    """How strong one transform may be, and how often it is applied."""
 
     magnitude: Annotated[float, Field(ge=0)]
-    """How far the transform goes at most, in its own unit (see the transform)."""
+    """Maximum strength of the transform, in its own unit (see the transform)."""
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Share of the images it is applied to."""
+    """Probability that the transform is applied to an image."""
 
 
 def _transform(limit: float, strictly: bool = False) -> Any:
@@ -43,15 +43,15 @@ class AugmentSettings(Section):
     """
 
     jitter: _transform(1) = None
-    """Each pixel is read from up to `magnitude` away from its place."""
+    """Each pixel is sampled from up to `magnitude` away from its position."""
     perspective_warp: _transform(1, strictly=True) = None
-    """Each corner is moved by up to `magnitude`, in both directions on its own."""
+    """Each corner is moved by up to `magnitude` along each axis, independently."""
     symmetric_warp: _transform(1, strictly=True) = None
-    """Opposite corners are moved by up to `magnitude`, mirror-wise (part of fastai v1's
-    `get_transforms`)."""
+    """The two corners of each side are moved symmetrically along it, by up to `magnitude` (part of
+    fastai v1's `get_transforms`)."""
     squish: _transform(1, strictly=True) = None
-    """Magnification along one axis by a random s within 1 ± `magnitude`: for s ≤ 1 only the share
-    s of the width is shown, for s > 1 only the share 1/s of the height."""
+    """Stretching along one axis, by a random s within 1 ± `magnitude`: s ≤ 1 shows only a fraction
+    s of the width, s > 1 only a fraction 1/s of the height."""
     skew: _transform(1, strictly=True) = None
     """One corner is moved by up to `magnitude` along one axis (8 directions)."""
     tilt: _transform(1, strictly=True) = None
@@ -59,11 +59,11 @@ class AugmentSettings(Section):
     rotate: _transform(180) = None
     """Rotation by up to `magnitude` degrees, either way."""
     zoom: _transform(10) = None
-    """Magnification by a factor within 1 to 1 + `magnitude`, about a random point."""
+    """Magnification by a factor from 1 to 1 + `magnitude`, about a random point."""
     brightness: _transform(1, strictly=True) = None
     """Grey levels are shifted (in logit space) by up to `magnitude`."""
     contrast: _transform(1, strictly=True) = None
-    """Contrast is changed (in logit space) by a factor within 1 - `magnitude` to
+    """Contrast is changed (in logit space) by a factor from 1 - `magnitude` to
     1 / (1 - `magnitude`)."""
 
 

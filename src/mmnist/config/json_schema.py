@@ -8,7 +8,7 @@ from mmnist.config.schema import Experiment
 
 EXTENDS = {
     "description": "Configuration file that this one starts from, relative to this file. Mappings "
-    "are merged key by key, this file winning; `name` is not taken over.",
+    "are merged key by key, and this file takes precedence; `name` is not inherited.",
     "minLength": 1,
     "type": "string",
 }

@@ -21,12 +21,12 @@ SIZES: dict[str, tuple[int | float, ...]] = {
 
 
 class ModelSettings(Section):
-    """Which network, and where its first weights come from."""
+    """Which network, and where its initial weights come from."""
 
     architecture: Literal[
         "resnet", "wide_resnet", "mobilenet_v2", "shufflenet_v2", "simple_cnn", "digit_reader"
     ] = "resnet"
-    """Family of networks: torchvision's, `simple_cnn` (the paper's two-layer benchmark), and
+    """Network family: one of torchvision's, `simple_cnn` (the paper's two-layer benchmark), or
     `digit_reader` (ours: small, reads each digit where it is)."""
     size: Annotated[
         int | float | None,
@@ -35,30 +35,30 @@ class ModelSettings(Section):
             json_schema_extra={"enum": [*sorted(set().union(*SIZES.values())), None]},
         ),
     ] = None
-    """Member of the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
+    """Size within the family: resnet 18 34 50 101 152, wide_resnet 50 101, mobilenet_v2 1.0,
     shufflenet_v2 0.5 1.0 1.5 2.0, digit_reader 0.5 0.75 1.0 1.5; none for simple_cnn."""
     head: Literal["own", "maximum"] = "own"
-    """How features become labels: `own`, as the network is defined; `maximum`, at each location a
-    distribution over no digit and 0-9, from which that of the largest digit follows (what
-    digit_reader does anyway)."""
+    """How features become labels: `own`, as the network defines it; `maximum`, a distribution over
+    "no digit" and 0-9 at each location, from which that of the largest digit is computed (which
+    digit_reader always does)."""
     digits: Literal["any", "three"] = "any"
-    """How many digits `digit_reader` takes images to have: `any` number; or `three`, as all images
-    of the task have, none over another, and its patches one or none."""
+    """How many digits `digit_reader` assumes in an image: `any` number; or `three` that do not
+    overlap, as in all images of the task, and one or none in a patch."""
     angles: Annotated[int, Field(ge=1, le=30)] = 1
-    """Ranges of angles that `digit_reader` tells apart, of the 90 degrees that digits may be turned
-    by; patches teach it (`pretraining.angle_weight`). Images are read by the sum over them. 1: none
-    are told apart."""
+    """Ranges of angles that `digit_reader` tells apart, out of the 90 degrees by which digits may
+    be rotated; learned from patches (`pretraining.angle_weight`). The probability of a digit is
+    summed over the ranges. 1: angles are not told apart."""
     orientations: Literal[1, 8] = 1
-    """8: kernels of `digit_reader` at 2 and 4 pixels come in eight orientations that share their
-    weights (a group convolution): as many channels and as much time, with an eighth of the
-    parameters there. 1: each has its own."""
+    """8: the kernels of `digit_reader` at strides 2 and 4 come in eight orientations with shared
+    weights (a group-equivariant convolution): as many channels and as much time, with an eighth of
+    the parameters there. 1: each kernel has its own weights."""
     antialiased: bool = False
-    """Whether `digit_reader` smooths its features before it halves their grid, to 4 and to 8
-    pixels, so that what it reads depends less on where on the grid a digit lies."""
+    """Whether `digit_reader` smooths its features before downsampling them to strides 4 and 8, so
+    that its reading depends less on where a digit lies on the grid."""
     pretrained: Annotated[str, Field(min_length=1)] = "none"
-    """Initial weights: `none` (random), `mnist` (the training begins with single handwritten
-    digits, see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or
-    `.safetensors` state dict."""
+    """Initial weights: `none` (random), `mnist` (training begins with single handwritten digits;
+    see `pretraining`), `imagenet` (torchvision's), or the path of a `.pth` or `.safetensors` state
+    dict."""
 
     @field_validator("size")
     @classmethod

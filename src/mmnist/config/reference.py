@@ -10,9 +10,10 @@ INTRODUCTION = """\
 
 <!-- Made by `mmnist config schema --format markdown --output docs/configuration.md`. -->
 
-An experiment is one YAML file. Only `model` has to be given; what is left out has the default of
-the tables below, which are the paper's settings where the paper states one (but for
-`data.split.method`: its split is `ordered`, as [configs/base.yaml](../configs/base.yaml) says).
+An experiment is one YAML file. Only `model` is required; keys that are left out take the defaults
+in the tables below. These are the paper's settings wherever the paper states one (except
+`data.split.method`: the paper's split is `ordered`, as in
+[configs/base.yaml](../configs/base.yaml)).
 
 ```yaml
 # my.yaml
@@ -27,29 +28,28 @@ train: {epochs: 10, learning_rate: 1e-4, schedule: cosine}
 |---|---|
 | `mmnist train my.yaml` | trains it; the results are in `runs/my/seed-0` |
 | `mmnist config show my.yaml` | prints all keys, and where each value comes from |
-| `mmnist config check configs` | checks files, or all of a folder; exit code 2 if one is wrong |
+| `mmnist config check configs` | checks files, or all in a folder; exit code 2 if any is wrong |
 | `mmnist config schema` | prints the JSON Schema, for editors |
 
-The run folder's `config.yaml` has every key. It is a configuration like any other: trained again,
-it gives the same run.
+The run folder's `config.yaml` has every key. It is a configuration like any other: training it
+again gives the same run.
 
 ## How files are read
 
-- **`extends: base.yaml`** starts from another file, whose path is relative to the file that says
-  so. That file may extend a third one. Mappings are merged key by key and the extending file wins;
-  anything else is replaced as a whole. So `train: {epochs: 5}` changes the epochs alone, and
-  `augment: none` drops all transforms of the file that is extended. One transform is switched off
-  by `null`: `augment: {rotate: null}`.
+- **`extends: base.yaml`** starts from another file, whose path is relative to the file with this
+  line. That file may extend a third one. Mappings are merged key by key, and the extending file
+  takes precedence; anything else is replaced as a whole. So `train: {epochs: 5}` changes only the
+  epochs, and `augment: none` drops all transforms of the extended file. To switch off a single
+  transform, set it to `null`: `augment: {rotate: null}`.
 - **`name`**, the run folder's name, is the file's name without `.yaml` unless the file itself gives
-  another. It is not taken over from the file that is extended, so that two experiments do not
-  share a folder.
-- **`--set key=value`** on the command line wins over all files and can be repeated:
+  another. It is not inherited from an extended file, so that two experiments do not share a folder.
+- **`--set key=value`** on the command line takes precedence over all files and can be repeated:
   `--set train.epochs=5 --set augment=none --set 'model={architecture: wide_resnet, size: 50}'`. The
-  value is YAML, and a mapping is merged as one of a file is.
+  value is YAML, and a mapping is merged like one in a file.
 - **A schedule** can be a word (`schedule: cosine`) or a mapping (`schedule: {name: step, gamma:
-  0.5}`). The word replaces all settings of the schedule. A setting of another schedule than the
-  chosen one is an error, for it would have no effect.
-- **YAML** is read by the core schema of YAML 1.2: `1e-4` is a number; `on`, `off`, `yes` and `no`
+  0.5}`). The word replaces all settings of the schedule. A setting that the chosen schedule does
+  not use is an error, since it would have no effect.
+- **YAML** is read with the core schema of YAML 1.2: `1e-4` is a number; `on`, `off`, `yes` and `no`
   are text; only `true` and `false` are true and false. Nothing is converted: `"3"` is not a number,
   and 3.0 is not a whole number. A repeated key is an error. Anchors and aliases work, merge keys
   (`<<`) do not: use `extends`.
@@ -64,7 +64,7 @@ my.yaml:5: train.epoch: unknown key; did you mean 'epochs'?
 my.yaml:6: compute.compile: wanted true or false, got the text 'yes'; write true
 ```
 
-An editor with a YAML language server shows them while you type, and explains each key, if the file
+An editor with a YAML language server shows them as you type, and explains each key, if the file
 begins with the path of the schema: `# yaml-language-server: $schema=schema.json`, as the files in
 [configs](../configs) do.
 
@@ -73,7 +73,8 @@ begins with the path of the schema: `# yaml-language-server: $schema=schema.json
 
 _TRANSFORMS = """\
 
-Lengths are in half images: 1 is from the centre to the border. Each transform is a mapping:
+Lengths are in units of half the image: 1 is from the centre to the border. Each transform is a
+mapping:
 
 | key | allowed | default | explanation |
 |---|---|---|---|

@@ -19,18 +19,19 @@ SEEDS = 2**32
 
 
 class SplitSettings(Section):
-    """How the training images are divided into training and validation."""
+    """How the training images are split into training and validation."""
 
     method: Literal["stratified", "ordered"] = "stratified"
-    """`stratified`: drawn at random within each class; `ordered`: the authors' split, the first
-    int(n * fraction) images of each class by Id train and the rest validate."""
+    """`stratified`: drawn at random within each class; `ordered`: the authors' split, in which the
+    first int(n * fraction) images of each class, by Id, are for training and the rest for
+    validation."""
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    """Share of the images that train; the rest validate."""
+    """Share of the images for training; the rest are for validation."""
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
     """Seed of the stratified split and of the draw of `train_images`. It is not the seed of the
-    run, so that runs with different seeds are judged on the same images."""
+    run, so that runs with different seeds are validated on the same images."""
     train_images: Annotated[int, Field(ge=2)] | None = None
-    """Train on this many of the training images only, drawn so that the classes keep their shares;
+    """Train on only this many of the training images, drawn so that the classes keep their shares;
     the validation images stay the same. null: all of them."""
 
     @property
@@ -41,31 +42,31 @@ class SplitSettings(Section):
 
 
 class DataSettings(Section):
-    """Which images."""
+    """The data set and its split."""
 
     path: Annotated[str, Field(min_length=1)] = "data/modified-mnist"
     """Folder of a prepared data set (`mmnist data make` or `mmnist data import`), relative to the
     working directory."""
     split: SplitSettings = SplitSettings()
-    """How the training images are divided into training and validation."""
+    """How the training images are split into training and validation."""
 
 
 class ComputeSettings(Section):
-    """How it is computed; changes speed and the last digits, not the experiment."""
+    """How results are computed: affects speed and rounding, not the experiment."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto`: CUDA where there is any, else the CPU."""
+    """`auto`: CUDA if available, else the CPU."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Number format of the network's arithmetic; `auto`: bf16 where the hardware has it, else
-    fp16 on CUDA and fp32 on the CPU."""
+    """Number format of the network's arithmetic; `auto`: bf16 if the hardware supports it,
+    else fp16 on CUDA and fp32 on the CPU."""
     channels_last: bool = True
-    """Keep images and weights in the order that convolutions are fastest in."""
+    """Keep images and weights in channels-last order, in which convolutions are fastest."""
     compile: bool = False
     """Compile the network with torch.compile."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads that read batches ahead; 0: the training thread reads."""
+    """Threads that prepare batches ahead; 0: the training thread prepares them."""
     deterministic: bool = False
-    """Use only deterministic operations. The CPU needs no switch for that; CUDA gets slower."""
+    """Use only deterministic operations. Not needed on the CPU; slower on CUDA."""
 
 
 def _augment_kind(value: Any) -> str:
@@ -85,16 +86,16 @@ class Experiment(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """Name of the run folder, `runs/<name>`; the configuration file's name if left out."""
     seed: Annotated[int, Field(ge=0, lt=SEEDS)] = 0
-    """Seed of initial weights, order of images, augmentation and dropout."""
+    """Seed of the initial weights, the order of images, augmentation and dropout."""
     data: DataSettings = DataSettings()
-    """Which images."""
+    """The data set and its split."""
     model: ModelSettings
-    """Which network, and where its first weights come from."""
+    """Which network, and where its initial weights come from."""
     resize: Annotated[int, Field(ge=32, le=1024)] = 128
-    """Side of the images that the network sees, in pixels (the originals have 128)."""
+    """Side of the images that the network sees, in pixels (the originals are 128)."""
     normalisation: Literal["unit", "imagenet", "none"] = "unit"
-    """`unit`: grey level / 256, as in the paper; `imagenet`: mean and deviation of ImageNet's
-    channels; `none`: grey levels 0-255 as they are."""
+    """`unit`: grey level / 256, as in the paper; `imagenet`: standardised by the mean and standard
+    deviation of ImageNet's channels; `none`: grey levels 0-255 as they are."""
     augment: Annotated[
         Annotated[Literal["none", "paper"], Tag("preset")]
         | Annotated[AugmentSettings, Tag("transforms")],
@@ -103,11 +104,11 @@ class Experiment(Section):
     """Random transforms of training images: `none`, `paper` (the authors' nine), or a mapping of
     transforms to their magnitudes and probabilities."""
     pretraining: PretrainingSettings = PretrainingSettings()
-    """The first epochs of a training with `model.pretrained: mnist`."""
+    """The first epochs of a run with `model.pretrained: mnist`."""
     train: TrainSettings = TrainSettings()
     """How the network is trained."""
     compute: ComputeSettings = ComputeSettings()
-    """How it is computed."""
+    """Device, precision and speed."""
 
     @field_validator("train")
     @classmethod

@@ -18,13 +18,13 @@ class ScheduleSettings(Section):
 
     name: ScheduleName = "step"
     """`constant`; `step` (the paper's: times `gamma` every `step_size` epochs); `one_cycle` (up,
-    then down to nothing, momentum the other way); `cosine` (down to nothing)."""
+    then down to almost zero, momentum the other way); `cosine` (down to zero)."""
     step_size: Annotated[int, Field(ge=1)] = 7
     """Epochs between two steps (`step` only)."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Factor at each step (`step` only)."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    """Share of the training in which the rate rises (`one_cycle` only)."""
+    """Share of the training during which the rate rises (`one_cycle` only)."""
 
     @field_validator("step_size", "gamma", "warmup")
     @classmethod
@@ -42,11 +42,12 @@ class ScheduleSettings(Section):
 
 
 class UnfreezingSettings(Section):
-    """Which layers of a pretrained network train, and from when on."""
+    """Which layers of a pretrained network are trained, and from when."""
 
     mode: Literal["none", "frozen", "gradual"] = "none"
-    """`none`: all layers train from the start; `frozen`: only the last layer for `epochs` epochs,
-    then all; `gradual`: one more group of layers every `epochs` epochs, the last one first."""
+    """`none`: all layers are trained from the start; `frozen`: only the last layer for `epochs`
+    epochs, then all; `gradual`: one more group of layers every `epochs` epochs, from the last to
+    the first."""
     epochs: Annotated[int, Field(ge=1)] = 1
     """Epochs before the next layers are unfrozen."""
 
@@ -71,51 +72,53 @@ def _one_cycle(value: Any) -> Any:
 
 
 class PretrainingSettings(Section):
-    """The first epochs of a training with `model.pretrained: mnist`: handwritten digits.
+    """The first epochs of a run with `model.pretrained: mnist`: handwritten digits.
 
-    Their images, patches, are drawn afresh for every step: pieces of the generator's grounds, with
-    one digit or none on each square of at least 40 pixels, and for a single square parts of others
-    at the border. Everything else is as `train` says: optimiser, momentum, weight decay, average.
+    Their images, called patches, are drawn afresh for every step: pieces of the generator's
+    backgrounds, with one digit or none on each square of at least 40 pixels; a patch of one square
+    may also show parts of another digit at its border. Everything else is as in `train`: optimiser,
+    momentum, weight decay, moving average.
     """
 
     digits: Annotated[str, Field(min_length=1)] = "auto"
-    """Where the digits come from, as of `mmnist data make --digits`: `sample`, `mnist`, `auto`, or
-    a folder of MNIST's four files. Only its training digits are used."""
+    """Where the digits come from, as in `mmnist data make --digits`: `sample`, `mnist`, `auto`, or
+    a folder with MNIST's four files. Only training digits are used."""
     epochs: Annotated[int, Field(ge=1)] = 4
-    """Epochs before those of `train`; each is validated on the same images."""
+    """Epochs before those of `train`, validated on the same images."""
     patches: Annotated[int, Field(ge=2)] = 100_000
-    """Images of an epoch, in whole batches."""
+    """Patches per epoch, rounded up to whole batches."""
     side: Annotated[int, Field(ge=32, le=128)] = 48
-    """Their side in pixels, before they are resized as much as whole images are; 48: a single
-    digit, 80: four, 128: nine."""
+    """Side of a patch in pixels, before it is resized by the same factor as whole images; 48: a
+    single digit, 80: four, 128: nine."""
     empty: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the squares without a digit; none for networks that have no answer to that."""
+    """Share of squares without a digit; 0 for networks that cannot answer that there is none."""
     distortion: Annotated[float, Field(ge=0, le=0.3)] = 0.08
-    """How far digits are stretched, slanted and bent at random (0.1: by about a tenth), for the
-    sake of handwriting that is not among them; 0: not at all."""
+    """How far digits are randomly stretched, slanted and bent (0.1: by about a tenth), to cover
+    handwriting that is not among them; 0: not at all."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
-    """Patches drawn for each one that is learnt from, after the first quarter of these epochs: the
-    network reads all of them and learns from some that it reads worst, by lot (selective
-    backpropagation). 1: it learns from all."""
+    """Patches drawn for each one trained on, after the first quarter of these epochs: the network
+    reads all of them and is trained on a random selection that favours those it reads worst
+    (selective backpropagation). 1: it is trained on all of them."""
     batch_size: Annotated[int, Field(ge=2)] = 256
-    """Images in a batch that is learnt from."""
+    """Patches in a training batch."""
     mosaic: Annotated[int, Field(ge=1, le=16)] = 1
-    """Compute patches as tiles of larger images, so many to a side: long rows are faster on some
-    CPUs. It is not quite the same training: at the border of a patch the network sees the next one
-    instead of nothing. Only for `digit_reader`; 1: each patch by itself."""
+    """Compute patches as tiles of larger images, this many per side: long rows are faster on some
+    CPUs. The training is not quite the same: at the border of a patch the network sees the next
+    patch instead of zero padding. Only for `digit_reader`; 1: each patch on its own."""
     angle_weight: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of a second loss, on how far the digit of a patch is turned, where `model.angles` is
+    """Weight of a second loss, on how far the digit in a patch is rotated, if `model.angles` is
     above 1."""
     nearest_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of another loss: the four locations nearest to the digit of a patch each tell it, and
-    how far it is turned, by themselves. Only for `digit_reader`; 0: only what they say together."""
+    """Weight of another loss: each of the four locations nearest to the digit in a patch has to
+    predict the digit and its rotation on its own. Only for `digit_reader`; 0: only the joint
+    prediction of all locations counts."""
     learning_rate: Annotated[float, Field(gt=0)] = 4e-3
-    """Learning rate; the highest one where the schedule changes it."""
+    """Learning rate; the maximum if the schedule varies it."""
     schedule: Annotated[
         ScheduleSettings,
         BeforeValidator(_one_cycle, json_schema_input_type=ScheduleName | ScheduleSettings),
     ] = ScheduleSettings(name="one_cycle")
-    """How the learning rate changes over these epochs; a mapping, or just its name."""
+    """Learning-rate schedule of these epochs: a mapping, or just its name."""
 
     @field_validator("candidates")
     @classmethod
@@ -149,17 +152,17 @@ class TrainSettings(Section):
     """How the network is trained."""
 
     epochs: Annotated[int, Field(ge=0)] = 30
-    """Passes over the training images; 0, for the epochs of `pretraining` alone, only with
+    """Passes over the training images; 0 (only the epochs of `pretraining`) needs
     `model.pretrained: mnist`."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Images in a batch."""
     gradient_accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are averaged for one step of the optimiser."""
+    """Batches whose gradients are averaged for each step of the optimiser."""
     optimiser: Literal["adam", "adamw", "muon", "sgd"] = "adam"
-    """torch.optim's Adam, AdamW or SGD; `muon`: Muon for all kernels and matrices but those of the
-    last layer, AdamW for the others, with one learning rate for both."""
+    """torch.optim's Adam, AdamW or SGD; `muon`: Muon for all kernels and matrices except those of
+    the last layer, AdamW for everything else, with one learning rate for both."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Learning rate; the highest one where the schedule changes it."""
+    """Learning rate; the maximum if the schedule varies it."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of SGD and Muon, and the first beta of Adam and AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -168,23 +171,23 @@ class TrainSettings(Section):
         ScheduleSettings,
         BeforeValidator(_named, json_schema_input_type=ScheduleName | ScheduleSettings),
     ] = ScheduleSettings()
-    """How the learning rate changes; a mapping, or just its name."""
+    """Learning-rate schedule: a mapping, or just its name."""
     anywhere_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of a second loss for `digits: three`: that of the label as `digits: any` reads it,
-    beside that of the three places. Places are where most is read; before anything is read, they
-    teach little, and this loss does. 0: the three places alone."""
+    """Weight of a second label loss for `digits: three`: that of the reading as in `digits: any`,
+    added to that of the three places. The places are where most is read, so they teach little until
+    something is read; this loss teaches from the start. 0: only the three places."""
     presence_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of a second loss, on which of the ten digits are in the image, beside that of the
-    label. It needs a network that reads each location (`digit_reader`, or `head: maximum`) and a
-    generated data set, which knows its digits; 0: the label alone."""
+    """Weight of a second loss, on which of the ten digits are in the image, added to the label
+    loss. It needs a network that reads each location (`digit_reader`, or `head: maximum`) and a
+    generated data set, whose digits are known; 0: the label loss only."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target probability that is spread over all classes."""
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest norm of the gradient; null: no limit."""
+    """Maximum norm of the gradient; null: no limit."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """Stop after this many epochs without a new best; null: never."""
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the weights, which is then validated and saved in
     place of the weights; null: none."""
     unfreezing: UnfreezingSettings = UnfreezingSettings()
-    """Which layers of a pretrained network train, and from when on."""
+    """Which layers of a pretrained network are trained, and from when."""

@@ -109,7 +109,7 @@ def read_labels(file: SourceFile, count: int) -> np.ndarray:
                 f"{count} images, Ids 0 to {count - 1}"
             )
         if labels[label_id] >= 0:
-            raise InputError(f"{file.name}, line {line}: Id {label_id} is there a second time")
+            raise InputError(f"{file.name}, line {line}: Id {label_id} occurs a second time")
         labels[label_id] = label
         rows += 1
     if rows < count:
@@ -161,8 +161,8 @@ def find_files(source: Path, scratch: Path, progress: Progress) -> dict[str, Sou
         raise InputError(f"{source} does not exist; give the folder or the zip from Kaggle")
     if not zipfile.is_zipfile(source):
         raise InputError(
-            f"{source} is neither a folder nor a whole zip file; give the folder or the zip from "
-            "Kaggle (a zip whose download was cut off cannot be opened)"
+            f"{source} is neither a folder nor a complete zip file; give the folder or the zip "
+            "from Kaggle (a zip whose download was cut off cannot be opened)"
         )
     return {name: _in_zip(source, name, scratch, progress) for name in FILES}
 
@@ -171,7 +171,7 @@ def _in_folder(folder: Path, name: str, scratch: Path, progress: Progress) -> So
     for pattern in (name, f"{name}.zip", f"*/{name}", f"*/{name}.zip"):
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
         if len(found) > 1:
-            raise InputError(f"{name} is there twice: {found[0]} and {found[1]}; give one folder")
+            raise InputError(f"{name} occurs twice: {found[0]} and {found[1]}; give one folder")
         if found and _starts_as_zip(found[0]):
             return _in_zip(found[0], name, scratch, progress)
         if found:
@@ -204,7 +204,7 @@ def _in_zip(
             members = opened.infolist()
             found = [info for info in members if PurePosixPath(info.filename).name in wanted]
             if len(found) != 1:
-                count = f"is there {len(found)} times" if found else "is missing"
+                count = f"occurs {len(found)} times" if found else "is missing"
                 raise InputError(f"{label} {count}; the competition's files are {', '.join(FILES)}")
             target = scratch / PurePosixPath(found[0].filename).name
             _unpack(opened, found[0], target, label, progress)
@@ -239,7 +239,7 @@ def _unpack(
     if info.file_size > free:
         raise RunError(
             f"not enough disk space to unpack {label}: {info.file_size / 1e9:.1f} GB needed, "
-            f"{free / 1e9:.1f} GB free beside the output"
+            f"{free / 1e9:.1f} GB free next to the output"
         )
     with (
         archive.open(info) as packed,

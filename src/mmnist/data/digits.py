@@ -142,7 +142,7 @@ def _read_folder(folder: Path) -> tuple[NDArray[np.uint8], ...]:
                 f"{len(labels)} labels"
             )
         if labels.size and labels.max() > 9:
-            raise InputError(f"{labels_path}: label {labels.max()}, allowed are 0 to 9")
+            raise InputError(f"{labels_path}: label {labels.max()}, allowed: 0 to 9")
         arrays += [images, labels]
     return tuple(arrays)
 
@@ -156,7 +156,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{path}: not a sound gzip file ({error}); fetch it again") from error
+        raise InputError(f"{path}: not an intact gzip file ({error}); fetch it again") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     header = 4 * (1 + axes)

@@ -47,7 +47,7 @@ def _read_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no array of numbers, or is truncated: {error}") from error
+        raise InputError(f"{path} is not an array of numbers, or is truncated: {error}") from error
 
 
 def _read_npz(path: Path) -> np.ndarray:
@@ -63,7 +63,7 @@ def _read_npz(path: Path) -> np.ndarray:
                 key = arrays.files[0]
             array = arrays[key]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is no .npz of numbers, or is damaged: {error}") from error
+        raise InputError(f"{path} is not an .npz of numbers, or is damaged: {error}") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: {key} is not a NumPy array; is this the competition's zip?")
     return array

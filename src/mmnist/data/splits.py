@@ -24,7 +24,7 @@ def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarr
     train, valid = split(labels, settings)
     if len(train) < 2:  # the other side always gets at least one
         left = "a single one is" if len(train) else "none is"
-        raise _too_few(labels, settings, f"{left} left for training, which makes no batch")
+        raise _too_few(labels, settings, f"{left} left for training, too few for a batch")
     if settings.train_images is not None:
         train = _some(train, labels, settings)
     return train, valid

@@ -1,4 +1,4 @@
-"""The best epoch of a run, as its folder tells it."""
+"""The best epoch of a run, read from its folder."""
 
 from mmnist.errors import InputError
 from mmnist.evaluation.metrics import Metrics
@@ -6,7 +6,7 @@ from mmnist.runs import Run
 
 
 def read_best(run: Run) -> tuple[Metrics, int]:
-    """Metrics of the validation images in the best epoch, and which it was, counted from 0.
+    """Validation metrics of the best epoch, and its number, counted from 0.
 
     Raises:
         InputError: summary.json is missing or damaged.

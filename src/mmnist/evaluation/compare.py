@@ -1,7 +1,7 @@
 """Which of several trained networks, or of several recipes with several seeds each, is better.
 
 A recipe is what is trained: a configuration without its seed. The evidence is which images each
-network got right, on the same images for all. Knows no torch.
+network got right, on the same images for all. Independent of torch.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from statsmodels.stats.multitest import multipletests
 #: Resampled counts held at a time: 16 MB.
 _BLOCK = 2_000_000
 
-#: Contrasts nearer to each other than this are equal but for rounding.
+#: Contrasts that differ by less than this are equal up to rounding.
 _ROUNDING = 1e-12
 
 
@@ -28,18 +28,18 @@ class SeedSpread(NamedTuple):
     deviation: float
     """Sample standard deviation (n - 1); nan for one seed."""
     interval: tuple[float, float]
-    """t interval of the mean, cut to 0 to 1; (nan, nan) for one seed."""
+    """t interval of the mean, clipped to 0 to 1; (nan, nan) for one seed."""
 
 
 class PRange(NamedTuple):
-    """The smallest and the largest p value that fit what is known."""
+    """The smallest and the largest p value compatible with what is known."""
 
     low: float
     high: float
 
 
 class Contrast(NamedTuple):
-    """A weighted sum of the accuracies of recipes, with its interval and two-sided p value."""
+    """A weighted sum of accuracies of recipes, with its interval and two-sided p value."""
 
     estimate: float
     interval: tuple[float, float]
@@ -49,9 +49,9 @@ class Contrast(NamedTuple):
 def seed_spread(accuracies: Sequence[float], confidence: float = 0.95) -> SeedSpread:
     """Mean, standard deviation and t interval of the accuracies of several seeds.
 
-    The interval is about seeds only: on other images of the same kind all seeds together may do
-    better or worse, which `bootstrap_contrast` counts in. Seeds that are exactly equal have an
-    interval of no width. Raises ValueError for no accuracy, or one outside 0 to 1.
+    The interval is about seeds only: on other images of the same kind, all seeds together may do
+    better or worse, which `bootstrap_contrast` takes into account. Exactly equal seeds have an
+    interval of zero width. Raises ValueError for no accuracy, or one outside 0 to 1.
     """
     values = _numbers(accuracies, "accuracies")
     if not len(values):
@@ -91,10 +91,10 @@ def quotient_interval(
 
 
 def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
-    """Two-sided p of McNemar's exact test: two networks are right equally often.
+    """Two-sided p of McNemar's exact test that two networks are right equally often.
 
     right_a, right_b: bool [N], which of the same N images each network got right. Only images that
-    one got right and the other wrong count; p is 1 without any. It is about these two networks,
+    one got right and the other wrong count; p is 1 without any. The test is about these networks,
     not about other seeds of their recipes. Raises ValueError for other shapes or dtypes, different
     N, or N = 0.
     """
@@ -104,7 +104,7 @@ def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> flo
 
 
 def mcnemar_range(correct_a: int, correct_b: int, n: int) -> PRange:
-    """Limits of the p of McNemar's exact test, from two counts of right answers of the same n.
+    """Limits of the p of McNemar's exact test, from two counts of right answers among the same n.
 
     Published work seldom says which images each network got wrong. The p is lowest if the errors
     overlap as far as they can (the worse network is wrong wherever the better one is) and highest
@@ -135,18 +135,19 @@ def bootstrap_contrast(
     right; S may differ. weights: one for each group. (1, -1) is the difference of two recipes,
     (-1, 2, -1) positive if returns diminish, (1,) with a null one recipe against a known accuracy.
 
-    Images are drawn with replacement, the same for all groups. Seeds are too few for that: three,
-    drawn from themselves, vary by a third too little and have no tails. So the mean over seeds is
-    moved by its standard error times a Student's t. The variance between seeds is that of a
-    two-way random-effects analysis of variance (Searle, Casella & McCulloch 1992, Variance
+    Images are resampled with replacement, the same for all groups. Seeds are too few for that:
+    three, resampled from themselves, vary by a third too little and have no tails. So the mean over
+    seeds is shifted by its standard error times a Student's t. The variance between seeds is that
+    of a two-way random-effects analysis of variance (Searle, Casella & McCulloch 1992, Variance
     Components, ch. 4), never below 0: the spread that seeds of equal skill show by chance is left
-    out, for the draw of images has it already (Owen 2007, The pigeonhole bootstrap, on counting it
-    thrice). Degrees of freedom: Satterthwaite (1946). scripts/bootstrap_level.py measures how
-    often this finds a difference where none is.
+    out, since resampling the images already includes it (Owen 2007, The pigeonhole bootstrap, on
+    counting it three times). Degrees of freedom: Satterthwaite (1946). scripts/bootstrap_level.py
+    measures how often this finds a difference where there is none.
 
     A group of one seed adds no spread between seeds: the answer is then about that network, not
-    about its recipe. p is at least 2 / (resamples + 1). Raises ValueError for other shapes or
-    dtypes, no group, weights of another number, different N, S = 0 or N = 0.
+    about its recipe. p is at least 2 / (resamples + 1), and at least that of a sign test in
+    which all images that differ are on one side. Raises ValueError for other shapes or dtypes, no
+    group, weights of another number, different N, S = 0 or N = 0.
     """
     groups = [_bools(group, f"group {place}", 2) for place, group in enumerate(groups)]
     factors = _numbers(weights, "weights")
@@ -160,13 +161,13 @@ def bootstrap_contrast(
     per_image = sum(w * group.mean(axis=0) for w, group in zip(factors, groups, strict=True))
     draws = estimate + _image_deviations(per_image, resamples, rng)
     draws += _seed_deviations(groups, factors, resamples, rng)
-    # Student's t knows no bounds, accuracies do.
+    # Student's t is unbounded, accuracies are not.
     draws = draws.clip(np.minimum(factors, 0).sum(), np.maximum(factors, 0).sum())
     tail = (1 - confidence) / 2
     low, high = np.quantile(draws, [tail, 1 - tail]).tolist()
     below, above = (draws <= null + _ROUNDING).sum(), (draws >= null - _ROUNDING).sum()
     p = 2 * (1 + int(min(below, above))) / (resamples + 1)
-    # Few images that differ: a bootstrap is surer than even the sign test of all on one side is.
+    # If few images differ, a bootstrap gives a lower p than even a sign test with all on one side.
     p = max(p, 2.0 ** (1 - min(np.count_nonzero(np.abs(per_image - null) > _ROUNDING), 100)))
     return Contrast(estimate, (low, high), min(p, 1.0))
 
@@ -194,17 +195,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def welch(values_a: Sequence[float], values_b: Sequence[float]) -> float:
-    """Two-sided p of Welch's t test: two recipes have the same mean of a number known per seed.
+    """Two-sided p of Welch's t test that two recipes have the same mean of a number known per seed.
 
-    nan with fewer than two values on a side. Where neither side varies, p is 1 if the values are
-    equal and 0 if not. Raises ValueError for other than finite numbers in a row.
+    nan with fewer than two values on a side. If neither side varies, p is 1 if the values are equal
+    and 0 if not. Raises ValueError unless each side is a flat sequence of finite numbers.
     """
     a, b = _numbers(values_a, "values_a"), _numbers(values_b, "values_b")
     if min(len(a), len(b)) < 2:
         return float("nan")
     if np.ptp(a) == 0 == np.ptp(b):
         return float(a[0] == b[0])
-    # From means and deviations: given the values, SciPy warns where one side does not vary.
+    # From means and deviations: given the values, SciPy warns if one side does not vary.
     sides = (part for side in (a, b) for part in (side.mean(), side.std(ddof=1), len(side)))
     return float(stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue)
 
@@ -212,10 +213,10 @@ def welch(values_a: Sequence[float], values_b: Sequence[float]) -> float:
 def _image_deviations(
     per_image: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """[resamples]: mean of N of the N values drawn with replacement, minus their mean.
+    """[resamples]: mean of N draws with replacement from the N values, minus the values' mean.
 
-    Few values are distinct, as seeds are few: drawing how often each of them comes up is the same
-    as drawing images, and a hundred times as fast.
+    As seeds are few, few values are distinct: drawing how often each of them occurs is the same as
+    drawing images, and a hundred times as fast.
     """
     values, images = np.unique(per_image, return_counts=True)
     n = len(per_image)
@@ -247,7 +248,7 @@ def _seed_deviations(
 def _seed_variance(group: NDArray[np.bool_]) -> float:
     """Variance between seeds of the accuracy on all possible images; group: bool [S, N], S > 1.
 
-    That on these N images, less the share that is due to which images fell to which seed.
+    The variance on these N images, minus the share due to which images each seed got right.
     """
     between = group.mean(axis=1).var(ddof=1)
     within = group.var(axis=0, ddof=1).mean() - between

@@ -1,6 +1,6 @@
 """Predictions → accuracy with an interval, per-class precision, recall and F1, confusion matrix.
 
-Knows no torch: the training loop, the report and the comparison of runs all use it.
+Independent of torch; the training loop, the report and the comparison of runs all use it.
 """
 
 from collections.abc import Mapping
@@ -52,8 +52,8 @@ class Metrics:
     support: NDArray[np.int64]
     """int64 [10]: images of each class."""
     macro: Averages
-    """Mean over the classes that have an image: one that has none says nothing about the model
-    and is left out, as scikit-learn does with a class that does not occur."""
+    """Mean over the classes that have images: a class without any says nothing about the model and
+    is left out, as scikit-learn does with a class that does not occur."""
     weighted: Averages
     """Mean over the classes, weighted by support."""
     confusion: NDArray[np.int64]
@@ -65,7 +65,7 @@ class Metrics:
         return self.support < SMALL_CLASS
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as numbers, lists and mappings that JSON can hold."""
+        """The metrics as numbers, lists and mappings that JSON can hold."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name, value in fields.items():
             if isinstance(value, np.ndarray):
@@ -76,9 +76,9 @@ class Metrics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Metrics":
-        """What `to_dict` gave; keys of other names are ignored.
+        """Metrics from what `to_dict` returned; other keys are ignored.
 
-        Raises ValueError if a key is missing or a value is of another kind or shape.
+        Raises ValueError if a key is missing or a value is of another type or shape.
         """
         try:
             low, high = values["interval"]

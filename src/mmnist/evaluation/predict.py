@@ -44,13 +44,13 @@ def read_digits(
     device: str = "auto",
     progress: Callable[[int], None] = lambda count: None,
 ) -> pd.DataFrame:
-    """The digits that a run reads in images uint8 [N, H, W], with their places in the images.
+    """The digits that a run reads in images uint8 [N, H, W], with their positions.
 
     Returns:
-        Rows as of `mmnist.evaluation.readings.find_digits`; Id is the number of the image.
+        Rows as in `mmnist.evaluation.readings.find_digits`; Id is the index of the image.
 
     Raises:
-        InputError: as `predict_probabilities`, or the network does not read locations.
+        InputError: as in `predict_probabilities`, or the network does not read locations.
     """
     check_reads_digits(run)
     model = run.experiment.model
@@ -80,7 +80,7 @@ def _apply(
     progress: Callable[[int], None],
     function: Callable[[nn.Module, Tensor], Tensor],
 ) -> Iterator[Tensor]:
-    """What `function` of the best network of a run and a batch of images gives, in float32."""
+    """Results of `function(network, batch)` with the best network of a run, in float32."""
     experiment = run.experiment
     compute = experiment.compute.model_copy(update={"device": device})
     hardware = choose_hardware(compute)
@@ -107,7 +107,7 @@ def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
     """The network of a run with its best weights, on the CPU.
 
     Raises:
-        InputError: there are none yet, or they do not fit the configuration.
+        InputError: there are no weights yet, or they do not fit the configuration.
     """
     run.check_weights()
     model = build_model(experiment.model)
@@ -127,7 +127,7 @@ def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
 def shifted_views(images: np.ndarray, shift: int) -> Iterator[np.ndarray]:
     """Images uint8 [N, H, W] as they are, then moved `shift` pixels right, left, down and up.
 
-    What comes in at a border repeats it. With `shift` 0 there are no other views.
+    Border pixels are repeated to fill the gap. With `shift` 0 there are no other views.
     """
     yield images
     if not shift:

@@ -14,7 +14,7 @@ from mmnist.models.angles import over_ranges
 from mmnist.models.digit_reader import STRIDE
 from mmnist.models.places import three_places
 
-#: Digits are at least this many pixels apart, along one axis or the other, in images of the task;
+#: In images of the task, digits are at least this many pixels apart along one axis or the other;
 #: their cells have 28.
 _APART = 20
 
@@ -24,27 +24,28 @@ COLUMNS = ["Id", "digit", "x", "y", "probability"]
 def find_digits(
     scores: Tensor, stride: float, digits: Literal["any", "three"] = "any", angles: int = 1
 ) -> pd.DataFrame:
-    """Digits that were read in a batch of images, most certain first within each.
+    """Digits read in a batch of images; within each image, the most certain comes first.
 
-    A digit is read where one is more likely than not, and likelier than at all places nearby; or,
-    where there are known to be three, at the three places of `mmnist.models.places`.
+    A digit is read at each location where one is more likely than not, and likelier than at all
+    others nearby; or, if images are known to have three, at the three places of
+    `mmnist.models.places`.
 
     Args:
-        scores: float [B, 1 + 10 · angles, H, W], of no digit and of 0 to 9 at each location, each
-            of these in all of the ranges of angles.
+        scores: float [B, 1 + 10 · angles, H, W], at each location, of no digit and of 0 to 9 in
+            each range of angles.
         stride: pixels of the images between two locations.
-        digits: how many digits there are known to be.
-        angles: ranges of angles that are told apart.
+        digits: how many digits images are known to have.
+        angles: number of ranges of angles.
 
     Returns:
-        A row a digit: Id (number of the image in the batch), digit, x and y of its middle in pixels
-        from the top left pixel, and the probability of this digit at that location or place; where
-        angles are told apart, the angle too: by how many degrees it is turned clockwise, as this
-        location and its neighbours say.
+        One row per digit: Id (index of the image in the batch), digit, x and y of its centre in
+        pixels from the top left pixel, and the probability of this digit at that location or place;
+        with several ranges of angles, also the angle: degrees by which it is rotated clockwise,
+        according to this location and its neighbours.
     """
     joint = scores.double().log_softmax(dim=1)
     p = over_ranges(joint, angles)
-    # Log-odds of any digit: they tell places apart whose probabilities all round to 1.
+    # Log-odds of any digit: they still differ between locations whose probabilities all round to 1.
     some = p[:, 1:].logsumexp(dim=1, keepdim=True) - p[:, :1]
     if digits == "three":
         places = three_places(p)
@@ -67,9 +68,11 @@ def find_digits(
 
 
 def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Image, row and column of locations where the log-odds of any digit [B, 1, H, W] are above 0
-    and the highest within `near` locations."""
-    # Ranks, so that of places with equal odds, which bf16 makes frequent, one is the highest.
+    """Image, row and column of the peaks of the log-odds of any digit, `some` [B, 1, H, W].
+
+    At a peak they are above 0 and the highest within `near` locations.
+    """
+    # Ranks, so that one of several locations with equal odds, frequent in bf16, is the highest.
     rank = some.flatten(1).argsort(stable=True).argsort().double().view_as(some)
     highest = F.max_pool2d(rank, 2 * near + 1, stride=1, padding=near)
     image, _, row, column = torch.nonzero((rank == highest) & (some > 0), as_tuple=True)
@@ -77,7 +80,7 @@ def _peaks(some: Tensor, near: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _around(values: Tensor, row: Tensor, column: Tensor, outside: float = -torch.inf) -> Tensor:
-    """`values` [n, C, H, W] at row, column [n] of each and the eight neighbours, [9, n, C]."""
+    """`values` [n, C, H, W] at each `row`, `column` [n] and its eight neighbours, [9, n, C]."""
     padded = F.pad(values, (1, 1, 1, 1), value=outside)
     n = torch.arange(len(values), device=values.device)
     steps = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2)]
@@ -85,8 +88,10 @@ def _around(values: Tensor, row: Tensor, column: Tensor, outside: float = -torch
 
 
 def _middles(some: Tensor, row: Tensor, column: Tensor, stride: float) -> tuple[Tensor, Tensor]:
-    """y and x in pixels of digits at these locations: the mean of their neighbourhood, weighted
-    with the probability `some` [n, 1, H, W] of a digit there.
+    """y and x, in pixels, of the centres of digits at these locations.
+
+    Each is the mean position of a location and its eight neighbours, weighted by the probability
+    `some` [n, 1, H, W] of a digit there.
     """
     weights = _around(some, row, column, outside=0.0).view(3, 3, -1)
     total = weights.sum(dim=(0, 1))
@@ -99,7 +104,7 @@ def _middles(some: Tensor, row: Tensor, column: Tensor, stride: float) -> tuple[
 
 
 def write_readings(path: Path, readings: pd.DataFrame) -> None:
-    """Write the digits that were read as CSV, with the columns of `find_digits`.
+    """Write the readings as CSV, with the columns of `find_digits`.
 
     Raises:
         RunError: the file cannot be written.

@@ -1,8 +1,8 @@
-"""A small network that reads digits wherever they are, and says which is the largest.
+"""A small network that reads digits wherever they are, and tells which is the largest.
 
-Residual blocks of 3×3 convolutions at three resolutions; the last one is a grid of 8 pixels, at
-each point of which one layer tells no digit from 0 … 9. Whatever the size of the image, only the
-grid grows: a network trained on small pieces with one digit reads whole images.
+Residual blocks of 3×3 convolutions at three resolutions. The last one is a grid with a location
+every 8 pixels, at each of which one layer scores no digit and 0 … 9. A larger image only makes the
+grid larger, so a network trained on small patches with one digit reads whole images.
 """
 
 from collections import OrderedDict
@@ -18,16 +18,16 @@ from mmnist.models.orientations import OrientedConv2d
 #: Pixels between locations; location i is centred on pixel 8 i.
 STRIDE = 8
 
-#: Channels at 2, 4 and 8 pixels, for a size of 1; and residual blocks there.
+#: Channels (for a size of 1) and residual blocks at strides of 2, 4 and 8 pixels.
 _CHANNELS = (32, 64, 128)
 _BLOCKS = (1, 1, 2)
-#: Whether kernels there may be shared by orientations: not where digits are told, since what is
-#: turned too far is another digit.
+#: Whether kernels may be shared by orientations at each stride: not at the last one, where digits
+#: are told apart, since a digit that is rotated too far is another digit.
 _MAY_SHARE = (True, True, False)
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions beside the identity; it begins as the identity."""
+    """Two 3×3 convolutions with a skip connection; initialised as the identity."""
 
     def __init__(self, channels: int, oriented: bool = False):
         super().__init__()
@@ -59,9 +59,10 @@ Convolution = nn.Conv2d | AntialiasedConv2d | OrientedConv2d
 
 
 def normalised(x: Tensor, convolution: Convolution, norm: nn.BatchNorm2d) -> Tensor:
-    """`norm(convolution(x))`, and in evaluation mode, where the norm is linear too, as a single
-    convolution: a CPU reads in four fifths of the time. Gradients pass, as they would not through
-    torch.nn.utils.fusion.
+    """`norm(convolution(x))`, computed as a single convolution in evaluation mode.
+
+    There the norm is linear too, and a CPU reads in four fifths of the time. Gradients pass,
+    unlike with torch.nn.utils.fusion.
     """
     if norm.training:
         return norm(convolution(x))
@@ -80,13 +81,13 @@ def digit_reader(
     orientations: Literal[1, 8] = 1,
     antialiased: bool = False,
 ) -> MaximumNetwork:
-    """The network with `size` times as many channels; 0.78 million parameters for 1.
+    """The network with its numbers of channels scaled by `size`; 0.78 million parameters for 1.
 
-    It takes one grey channel. With `digits` three, images are known to have exactly three. Each
-    digit is read in as many ranges of `angles`. With 8 `orientations`, kernels at 2 and 4 pixels
-    are turned versions of an eighth of them (`mmnist.models.orientations`). If it is `antialiased`,
-    what goes to 4 and to 8 pixels is smoothed before (`mmnist.models.antialiasing`). Its layers are
-    `stage1`, `stage2`, `stage3` and `locations`.
+    It takes one grey channel. If `digits` is `three`, images are known to have exactly three. Each
+    digit is read in `angles` ranges of angles. With 8 `orientations`, the kernels at strides of 2
+    and 4 pixels are rotated versions of an eighth of them (`mmnist.models.orientations`). If
+    `antialiased`, features are smoothed on their way to strides of 4 and 8 pixels
+    (`mmnist.models.antialiasing`). The layers are `stage1`, `stage2`, `stage3` and `locations`.
     """
     stages = OrderedDict[str, nn.Module]()
     channels = 1

@@ -22,8 +22,8 @@ class Family:
     last_layer: str
     """Dotted name of the layer that gives the class scores."""
     groups: tuple[tuple[str, ...], ...]
-    """Layers from input to output, grouped as they are unfrozen; without those that have no
-    parameters."""
+    """Layers from input to output, grouped as they are unfrozen; those without parameters are left
+    out."""
     channels: int = 3
     """Channels of the input images."""
 
@@ -37,7 +37,7 @@ FAMILIES: dict[str, Family] = {
         lambda _: "mobilenet_v2",
         "classifier.1",
         (
-            # one group a resolution
+            # one group per resolution
             ("features.0", "features.1"),
             ("features.2", "features.3"),
             ("features.4", "features.5", "features.6"),
@@ -76,12 +76,12 @@ def torchvision_name(settings: ModelSettings) -> str:
 def build_model(settings: ModelSettings) -> nn.Module:
     """Build a network with random weights and 10 outputs.
 
-    The torchvision networks get a new last layer, as the authors did it; so their state dicts fit
-    torchvision's own builders called with `num_classes=10`. `settings.pretrained` is not looked
-    at here: see `mmnist.models.pretraining`.
+    The last layer of the torchvision networks is replaced, as the authors did, so their state dicts
+    fit torchvision's own builders called with `num_classes=10`. `settings.pretrained` is ignored
+    here: see `mmnist.models.pretraining`.
 
     With `head: maximum` the network is a `MaximumNetwork` whose layers keep their names; the last
-    one has 11 outputs and sees each location of the last feature map.
+    one gives 11 outputs at each location of the last feature map.
     """
     if settings.architecture == "digit_reader":
         return digit_reader(
@@ -99,7 +99,7 @@ def build_model(settings: ModelSettings) -> nn.Module:
     features = model.get_submodule(name).in_features
     if settings.reads_maximum:
         setattr(model.get_submodule(parent), attribute, scores_of_locations(features))
-        # What remains without the averaging is a sequence in all of these families.
+        # Without the average pooling, the layers of all these families form a sequence.
         layers = {name: layer for name, layer in model.named_children() if name != "avgpool"}
         return MaximumNetwork(OrderedDict(layers))
     setattr(model.get_submodule(parent), attribute, nn.Linear(features, CLASSES))
@@ -107,8 +107,8 @@ def build_model(settings: ModelSettings) -> nn.Module:
 
 
 def layer_groups(model: nn.Module, architecture: str) -> list[list[nn.Parameter]]:
-    """Parameters of each group of layers, from input to output; together, all of the network."""
-    own = dict(model.named_modules())  # the two-layer network with another head lacks a layer
+    """Parameters of each group of layers, from input to output; together, all of the network's."""
+    own = dict(model.named_modules())  # simple_cnn with the maximum head lacks a layer
     return [
         [parameter for name in names for parameter in own[name].parameters()]
         for names in FAMILIES[architecture].groups

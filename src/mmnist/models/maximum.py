@@ -1,12 +1,12 @@
 """The exact distribution of the largest digit that is read anywhere in an image.
 
 A fully convolutional network gives, at every location l, a distribution over {no digit, 0 … 9}.
-Taking locations as independent, the largest digit is at most k with probability
+If locations are treated as independent, the largest digit is at most k with probability
 
     F(k) = Π_l (P_l(no digit) + Σ_{j ≤ k} P_l(j)),
 
 and F(no digit) = Π_l P_l(no digit). The probability of each outcome is the difference of
-neighbours. All of it is computed from logarithms; numbers that are nearly equal are never
+neighbouring values of F. Everything is computed from logarithms, and nearly equal numbers are never
 subtracted.
 """
 
@@ -28,11 +28,11 @@ NUM_DIGITS = 10
 #: Outcomes at a location, and of an image: no digit, then 0 to 9.
 NUM_OUTCOMES = 1 + NUM_DIGITS
 
-#: Below this, log(softplus(x)) is x, and log(1 - exp(-exp(x))) too, to the precision of float32.
+#: Below this, log(softplus(x)) and log(1 - exp(-exp(x))) both equal x to float32 precision.
 _SMALL = -15.0
 
-#: Initial score of no digit, where those of the digits are about 0: at each location there is none
-#: with probability 0.976.
+#: Initial score of no digit. As those of the digits are initially about 0, the probability of no
+#: digit at each location is 0.976.
 _NO_DIGIT_BIAS = 6.0
 
 
@@ -45,57 +45,62 @@ class Reading(NamedTuple):
     present: Tensor
     """float32 [B, 10]: log-odds (logit) of each digit being there at least once."""
     scores: Tensor | None = None
-    """float [B, 11, H, W], of whole images by a network that knows of three digits, while it
-    trains: what `read_maximum` takes, for a loss of its reading."""
+    """float [B, 11, H, W], input of `read_maximum`, for a loss on its reading. Only in training, on
+    whole images, if the network knows that there are three digits."""
     joint: Tensor | None = None
-    """float [B, 1 + 10 · K, H, W], of patches, while it trains: `MaximumNetwork.joint_scores`, for
-    losses that only patches have."""
+    """float [B, 1 + 10 · K, H, W], from `MaximumNetwork.joint_scores`, for losses that only
+    patches have. Only in training, on patches."""
 
     @property
     def logits(self) -> Tensor:
-        """float32 [B, 10]: log-probabilities of the labels 0 … 9, where no digit at all counts as
-        0, since every image of the task has digits. The probabilities sum to 1."""
+        """float32 [B, 10]: log-probabilities of the labels 0 … 9; the probabilities sum to 1.
+
+        No digit at all counts as 0, since every image of the task has digits.
+        """
         none_or_0 = self.outcomes[:, :2].logsumexp(1, keepdim=True)
         return torch.cat([none_or_0, self.outcomes[:, 2:]], dim=1)
 
 
 def read_maximum(scores: Tensor) -> Reading:
-    """Distribution of the largest digit, and which digits are there, from scores of locations.
+    """Distribution of the largest digit, and which digits are there, from the scores of locations.
 
     Args:
-        scores: float [B, 11, H, W], unnormalised log-probabilities of no digit and of 0 to 9. They
-            are computed in float32 at least, whatever autocast says.
+        scores: float [B, 11, H, W], unnormalised log-probabilities of no digit and of 0 to 9. The
+            computation is in at least float32, whatever autocast says.
 
     Raises:
-        ValueError: another number of outcomes.
+        ValueError: `scores` has another shape.
     """
     return _read(scores, lambda scores: scores.flatten(2).transpose(0, 1).contiguous())
 
 
 def read_single(scores: Tensor) -> Reading:
-    """The same where it is known that there is one digit or none: P(none) and the P(k) are in the
-    proportion 1 : Σ_l P_l(k) / P_l(no digit), which is what remains of the product over locations
-    when at most one of them may have a digit. Arguments and errors as of `read_maximum`.
+    """`read_maximum` for images that are known to have one digit or none.
+
+    P(none) and P(k) are in the proportion 1 : Σ_l P_l(k) / P_l(no digit), which is what remains of
+    the product over locations if at most one of them may have a digit. Arguments and errors are
+    those of `read_maximum`.
     """
     return _read(scores, single_place)
 
 
 def read_three(scores: Tensor) -> Reading:
-    """The same where it is known that there are three digits that do not overlap, as in all images
-    of the task: the three places where most is read have one digit each. Arguments and errors as of
-    `read_maximum`; the grid has locations every 8 px, and room for three digits.
+    """`read_maximum` for images known to have three digits that do not overlap, as in the task.
+
+    The three places with the highest odds of a digit have one each. Arguments and errors are those
+    of `read_maximum`; the grid has a location every 8 px, and room for three digits.
     """
     return _read(scores, lambda scores: three_places(scores).scores)
 
 
 def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:
-    """`places` makes of scores [B, 11, H, W] those of independent places, [11, B, L]."""
+    """`places` turns scores [B, 11, H, W] into those of independent places, [11, B, L]."""
     if scores.ndim != 4 or scores.shape[1] != NUM_OUTCOMES:
         raise ValueError(f"scores must be [B, {NUM_OUTCOMES}, H, W], not {list(scores.shape)}")
     scores = at_least_float32(scores)
     kind = scores.device.type
     with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
-        # Outcomes come first, so that sums over them run along the memory.
+        # Outcomes come first, so that sums over them run over contiguous memory.
         log_p = places(scores).log_softmax(dim=0)
         cumulated = _cumulate(log_p)
         return Reading(_log_maximum(log_p, cumulated), _log_odds_of_presence(log_p, cumulated))
@@ -104,33 +109,35 @@ def _read(scores: Tensor, places: Callable[[Tensor], Tensor]) -> Reading:
 class MaximumNetwork(nn.Sequential):
     """Layers of a convolutional network, the last of which gives the scores of each location.
 
-    As torchvision's Inception it returns more while it trains: a `Reading`; in evaluation mode the
-    log-probabilities of the labels, float32 [B, 10], as any classifier.
+    Like torchvision's Inception, it returns more in training: a `Reading`. In evaluation mode it
+    returns the log-probabilities of the labels, float32 [B, 10], like any classifier.
     """
 
     digits: Literal["any", "three"] = "any"
-    """How many digits images are known to have: any number; or three, and patches of them one or
-    none."""
+    """How many digits images are known to have: any number, or three (and patches one or none)."""
     angles: int = 1
-    """Ranges of angles in which each digit is read by itself."""
+    """Number of ranges of angles in which each digit is scored separately."""
 
     def joint_scores(self, images: Tensor) -> Tensor:
-        """Scores of the locations of images float [B, C, S, S]: unnormalised log-probabilities
-        [B, 1 + 10 · angles, H, W] of no digit and of each digit in each of the ranges of angles.
+        """Images float [B, C, S, S] → scores of their locations, [B, 1 + 10 · angles, H, W].
+
+        These are unnormalised log-probabilities of no digit and of each digit in each range of
+        angles.
         """
         return super().forward(images)
 
     def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
-        """What there is in images [B, C, S, S], in either mode.
+        """The reading of images [B, C, S, S], in training and in evaluation mode.
 
         Args:
-            images: of one size.
-            mosaic: compute them as tiles of larger images, so many to a side, of which B must be
-                a multiple: the longer rows are faster on some CPUs. Locations at the border of a
-                tile then see the neighbour instead of zeros. S must be a multiple of the stride.
-            single: they are patches with one digit or none. This only matters to a network that
-                knows of three digits, which then reads one; and in training, where the reading then
-                has `joint`.
+            images: all of one size.
+            mosaic: tiles per side of larger images, into which the images are put together to be
+                computed: the longer rows are faster on some CPUs. Locations at the border of a tile
+                then see the neighbouring tile instead of zeros. B must be a multiple of `mosaic`²,
+                S of the stride.
+            single: whether the images are patches with one digit or none. This only matters to a
+                network that knows that there are three, which then reads one, and in training,
+                where the reading then has `joint`.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -143,13 +150,15 @@ class MaximumNetwork(nn.Sequential):
             reading = read_single(scores) if single else read_three(scores)
         if self.training and self.digits == "three" and not single:
             return reading._replace(scores=scores)
-        if single and self.training:  # nobody asks when patches are chosen
+        if single and self.training:  # in evaluation mode, only selection reads patches
             return reading._replace(joint=joint)
         return reading
 
     def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
-        """Images float [B, C, S, S] → log-probabilities of the labels, float32 [B, 10]; in
-        training a `Reading`. Arguments as of `read`."""
+        """Images float [B, C, S, S] → log-probabilities of the labels, float32 [B, 10].
+
+        In training, a `Reading` is returned instead. Arguments are those of `read`.
+        """
         reading = self.read(images, mosaic, single)
         return reading if self.training else reading.logits
 
@@ -169,11 +178,11 @@ def take_apart(images: Tensor, n: int) -> Tensor:
 
 
 def scores_of_locations(channels: int, angles: int = 1) -> nn.Conv2d:
-    """The last layer of a maximum network: features [B, channels, H, W] → scores [B, 11, H, W],
-    or [B, 1 + 10 · angles, H, W] if each digit is read in several ranges of angles.
+    """The last layer of a maximum network: features [B, channels, H, W] → scores [B, 11, H, W].
 
-    It begins by seeing no digit nearly anywhere, so that the first gradients are about the places
-    where there is something.
+    The scores are [B, 1 + 10 · angles, H, W] if each digit is read in several ranges of angles.
+    Initially the layer sees a digit almost nowhere, so that the first gradients are about the
+    locations where there is something.
     """
     layer = nn.Conv2d(channels, 1 + NUM_DIGITS * angles, kernel_size=1)
     nn.init.normal_(layer.weight, std=0.01)
@@ -193,7 +202,7 @@ def _log_maximum(log_p: Tensor, cumulated: Tensor) -> Tensor:
 
 def _log_odds_of_presence(log_p: Tensor, cumulated: Tensor) -> Tensor:
     """log(P / (1 - P)) [B, 10] of P(k) = 1 - Π_l (1 - P_l(k)), from log P_l [11, B, L]."""
-    # 1 - P_l(k), summed from the other outcomes: from those before k, and those after it.
+    # 1 - P_l(k), as the sum of the other outcomes: those before k, and those after it.
     before = cumulated[:-1]
     after = _cumulate(log_p.flip(0)).flip(0)[2:]
     others = torch.cat([torch.logaddexp(before[:-1], after), before[-1:]])
@@ -203,8 +212,10 @@ def _log_odds_of_presence(log_p: Tensor, cumulated: Tensor) -> Tensor:
 
 
 def _cumulate(log_p: Tensor) -> Tensor:
-    """`logcumsumexp` along the first axis; with torch's, a reading and its gradient take three
-    times as long on a CPU."""
+    """`logcumsumexp` along the first axis.
+
+    With torch's own, a reading and its gradient take three times as long on a CPU.
+    """
     return torch.stack(list(accumulate(log_p, torch.logaddexp)))
 
 

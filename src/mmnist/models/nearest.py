@@ -1,7 +1,7 @@
-"""What the locations nearest to a digit say of it, each by itself.
+"""A loss on the locations nearest to a digit, each judged on its own.
 
-A patch as a whole is read right as soon as one location reads it, and then the others learn little.
-In an image a digit may lie anywhere between locations, so all of them should be good readers.
+A patch as a whole is read correctly as soon as one location reads it, and then the others learn
+little. In an image a digit may lie anywhere between locations, so all of them should read well.
 """
 
 import torch
@@ -12,9 +12,10 @@ from mmnist.models.places import at_least_float32
 
 
 def nearness(middles: Tensor, height: int, width: int) -> Tensor:
-    """Weights float32 [B, height, width] of the locations of a grid, those of linear interpolation
-    at `middles` [B, 2] (row and column, px); of each digit they sum to 1, beyond the outermost
-    locations too.
+    """Weights float32 [B, height, width] of a grid's locations in bilinear interpolation.
+
+    The interpolation is at `middles` [B, 2] (row and column, px). The weights sum to 1 for each
+    digit, even beyond the outermost locations.
     """
     rows, columns = (
         (1 - (at[:, None].clamp(0, STRIDE * (n - 1)) / STRIDE - _numbers(n, at)).abs()).clamp(min=0)
@@ -26,16 +27,17 @@ def nearness(middles: Tensor, height: int, width: int) -> Tensor:
 def nearest_loss(
     joint: Tensor, labels: Tensor, turned: Tensor, middles: Tensor, angle_weight: float = 0.0
 ) -> Tensor:
-    """Mean negative log-likelihood of the digit, given that there is one, by each of the locations
-    next to it, weighted by their nearness; a scalar.
+    """Mean negative log-likelihood of the digit, given that there is one; a scalar.
+
+    The mean is over the locations next to each digit, weighted by their nearness.
 
     Args:
         joint: float [B, 1 + 10 · K, H, W], scores of a `digit_reader`'s locations: no digit, and
             each digit in each of K ranges of angles.
-        labels: int64 [B], the digits; -1 where there is none, of which nothing is learnt here.
-        turned: int64 [B], the range of angles of each.
-        middles: float [B, 2], row and column of the middle of each, px of the network's input.
-        angle_weight: of the same of the range of angles, given the digit.
+        labels: int64 [B], the digits; -1 where there is none, which does not count here.
+        turned: int64 [B], the range of each digit's angle.
+        middles: float [B, 2], row and column of each digit's centre, px of the network's input.
+        angle_weight: weight of the same loss on the range of angles, given the digit.
     """
     nearby = nearness(middles, *joint.shape[2:])
     patch, row, column = nearby.nonzero(as_tuple=True)

@@ -1,12 +1,12 @@
-"""Kernels that are turned: one set of weights sees a stroke in eight directions.
+"""Rotated kernels: one set of weights sees a stroke in eight directions.
 
-After T. Cohen, M. Welling, "Group Equivariant Convolutional Networks", ICML 2016, with turns by 45
-degrees: the eight weights around the middle one of a 3 × 3 kernel move on by one. By 90 degrees
-that is exact; by 45 it is as near as a square grid of this size comes.
+After T. Cohen, M. Welling, "Group Equivariant Convolutional Networks", ICML 2016, with rotations by
+45 degrees: the eight weights around the centre of a 3 × 3 kernel move on by one. A rotation by 90
+degrees is exact; one by 45 is as close as a square grid of this size allows.
 
-A field is what a network says about one kind of feature, in each of the orientations; channels are
-orientations × fields, in this order. Where an image is turned by 90 degrees, so are the features,
-and each field moves on by two orientations.
+A field is one kind of feature in all of the orientations; channels are orientations × fields, in
+this order. If an image is rotated by 90 degrees, so are the features, and each field moves on by
+two orientations.
 """
 
 import torch
@@ -17,24 +17,23 @@ from mmnist.models.antialiasing import smooth, smoothing
 
 ORIENTATIONS = 8
 
-#: Numbers of the weights around the middle one, clockwise from the top left.
+#: Indices of the weights around the centre of a kernel, clockwise from the top left.
 _RING = (0, 1, 2, 5, 8, 7, 6, 3)
 
 
 class OrientedConv2d(nn.Module):
-    """A 3 × 3 convolution with padding 1 and no bias, whose kernels are turned versions of each
-    other.
+    """A 3 × 3 convolution, padded by 1, without bias; its kernels are rotations of each other.
 
     Its weights are [out_channels / 8, in_channels, 3, 3]: the kernels of the first orientation.
 
     Args:
-        in_channels: those of eight orientations, or 1 for an image.
-        out_channels: those of eight orientations.
+        in_channels: channels of all eight orientations together, or 1 for an image.
+        out_channels: channels of all eight orientations together.
         stride: of the convolution.
-        antialiased: whether what comes out is smoothed before the stride.
+        antialiased: whether the output is smoothed before the stride.
 
     Raises:
-        ValueError: channels that are not those of eight orientations.
+        ValueError: a number of channels that is not a multiple of eight.
     """
 
     def __init__(
@@ -54,8 +53,7 @@ class OrientedConv2d(nn.Module):
         self.register_buffer("smoothing", smoothing() if antialiased else None, persistent=False)
 
     def kernels(self) -> Tensor:
-        """All of them, [out_channels, in_channels, 3, 3]; smoothed, [out_channels, in_channels, 5,
-        5]."""
+        """The kernels, [out_channels, in_channels, 3, 3], or smoothed ones, 5 × 5."""
         shape = (self.out_channels, 3, 3, self.in_channels)
         turned = self.weight.flatten().index_select(0, self.turned).view(shape).permute(0, 3, 1, 2)
         return turned if self.smoothing is None else smooth(turned, self.smoothing)
@@ -66,18 +64,23 @@ class OrientedConv2d(nn.Module):
 
 
 def _turned(fields: int, channels: int) -> Tensor:
-    """Which weight of the first orientation each weight of all kernels is: int64 [8 · fields · 9 ·
-    channels], in the order of kernels, rows, columns and input channels."""
+    """For each weight of all kernels, the index of the first orientation's weight that it is.
+
+    int64 [8 · fields · 9 · channels], in the order of kernels, rows, columns and input channels.
+    """
     number = torch.arange(fields * channels * 9).view(fields, -1, max(1, channels // 8), 9)
     return torch.cat([_turn(number, steps).transpose(1, 2).flatten() for steps in range(8)])
 
 
 def _turn(number: Tensor, steps: int) -> Tensor:
-    """Numbers of the weights [fields, orientations, channels of each, 9] of kernels that are turned
-    by so many steps, as [fields, orientations · channels of each, 9]."""
+    """Indices of the weights of kernels that are rotated by `steps` times 45 degrees.
+
+    `number` [fields, orientations, channels of each, 9] → [fields, orientations · channels of
+    each, 9].
+    """
     source = list(range(9))
     for place, weight in enumerate(_RING):
         source[_RING[(place + steps) % ORIENTATIONS]] = weight
-    if number.shape[1] == ORIENTATIONS:  # the input is turned too: its orientations move on
+    if number.shape[1] == ORIENTATIONS:  # the input is rotated too: its orientations move on
         number = number.roll(steps, dims=1)
     return number.flatten(1, 2)[:, :, source]

@@ -1,8 +1,9 @@
-"""From locations to places: where the number of digits is known, neighbours tell of the same one.
+"""From locations to places: if the number of digits is known, neighbours belong to the same digit.
 
 Scores of locations are unnormalised log-probabilities of {no digit, 0 … 9}. Let w_l(k) be the odds
-of digit k against no digit at location l, exp of the difference of their scores. If all locations
-but one are known to have no digit, that one has k with a probability in proportion to Σ_l w_l(k).
+of digit k against no digit at location l: exp of the difference of their scores. If all locations
+but one are known to have no digit, the probability that this one has k is proportional to
+Σ_l w_l(k).
 """
 
 from typing import NamedTuple
@@ -11,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Locations between two digits of an image, at least, along one axis or both, on a grid of 8 px:
-#: the cells of digits have 28 px and do not overlap.
+#: Minimum distance between two digits of an image along one axis or both, in locations of a grid of
+#: 8 px: the cells of digits have 28 px and do not overlap.
 APART = 3
 
-#: Score of what cannot be. Its probability is 0 in float32, and gradients stay finite.
+#: Score of an impossible outcome: its probability is 0 in float32, and gradients stay finite.
 _NEVER = -1e9
 
 
@@ -25,29 +26,29 @@ class Places(NamedTuple):
     scores: Tensor
     """[11, B, n]: unnormalised log-probabilities of no digit and of 0 to 9 at each place."""
     middles: Tensor
-    """int64 [B, n, 2]: row and column of the location where most is read."""
+    """int64 [B, n, 2]: row and column of the location with the highest odds of a digit."""
 
 
 def single_place(scores: Tensor) -> Tensor:
-    """The whole as one place, with one digit or none.
+    """The whole grid as one place, with one digit or none.
 
     Args:
         scores: float [B, 1 + K, H, W], unnormalised log-probabilities of no digit and of the K
             kinds: 0 to 9, or each of them in each range of angles.
 
     Returns:
-        Those of the place, [1 + K, B, 1].
+        The scores of the place, [1 + K, B, 1].
     """
     odds = (scores[:, 1:] - scores[:, :1]).flatten(2).logsumexp(dim=2)
     return F.pad(odds, (1, 0)).T[:, :, None]
 
 
 def three_places(scores: Tensor) -> Places:
-    """The three places where most is read, each of which has one digit.
+    """The three places with the highest odds of a digit, each of which has one.
 
     The first is around the location with the highest odds of any digit, each of the others around
-    the highest one left; nearer than `APART` locations to a middle, a place has all that earlier
-    ones left.
+    the highest that is left. A place takes all locations nearer than `APART` to its middle, along
+    both axes, that earlier places have left.
 
     Args:
         scores: float [B, 11, H, W]. The grid has room for three digits.
@@ -71,5 +72,5 @@ def three_places(scores: Tensor) -> Places:
 
 
 def at_least_float32(scores: Tensor) -> Tensor:
-    """The same numbers, in float32 if they have fewer bits."""
+    """The same numbers, converted to float32 if they have fewer bits."""
     return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

@@ -14,7 +14,7 @@ from mmnist.files import sha256_of
 from mmnist.models.factory import FAMILIES, torchvision_name
 from mmnist.torchvision_import import torchvision
 
-#: Prefixes that torch.compile and DataParallel put before every name, in any order.
+#: Prefixes that torch.compile and DataParallel add to every name, in any order.
 _WRAPPERS = ("_orig_mod.", "module.")
 
 
@@ -23,7 +23,7 @@ class LoadedWeights:
     """What became of the tensors of a state dict."""
 
     source: str
-    """File that they came from."""
+    """File that the tensors came from."""
     used: tuple[str, ...]
     """Copied into the network."""
     reset: tuple[str, ...]
@@ -39,14 +39,14 @@ class LoadedWeights:
 
 
 def load_pretrained(model: nn.Module, settings: ModelSettings) -> LoadedWeights | None:
-    """Put the weights that `settings.pretrained` names into `model`; None if it names none, or
-    `mnist`, which is not of weights: it is how the training begins.
+    """Load the weights that `settings.pretrained` names into `model`.
 
-    The last layer is left random where the file's has another number of outputs.
+    None if it is `none`, or `mnist`, which stands for how the training begins, not for weights. The
+    last layer is left random if the file's has another number of outputs.
 
     Raises:
-        InputError: there are no such weights, the file cannot be read safely, or it is of another
-            architecture.
+        InputError: there are no such weights, the file cannot be read safely, or it does not fit
+            the network (`copy_weights`).
         RunError: ImageNet weights are not on this machine and cannot be downloaded.
     """
     if settings.pretrained in ("none", "mnist"):
@@ -65,7 +65,7 @@ def copy_weights(
 
     Raises:
         InputError: a tensor other than those of the last layer is missing, unknown or of another
-            shape.
+            shape; or one of the last layer is, and the network tells angles apart.
     """
     own = model.state_dict()
     last = FAMILIES[settings.architecture].last_layer + "."
@@ -112,8 +112,8 @@ def _title(settings: ModelSettings) -> str:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Read a `.safetensors` or `.pth`/`.pt` state dict onto the CPU without running its code.
 
-    A state dict within a checkpoint (under `state_dict` or `model`) is found; the prefixes that
-    torch.compile and DataParallel leave in names are taken off.
+    A state dict within a checkpoint (under `state_dict` or `model`) is found; prefixes that
+    torch.compile and DataParallel leave in names are removed.
 
     Raises:
         InputError: no such file, not a state dict, or a pickle of anything but tensors.
@@ -128,7 +128,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever damaged bytes make of it: IndexError, struct.error …
+    except Exception as error:  # damaged bytes can raise anything: IndexError, struct.error …
         raise InputError(
             f"{path} is not a state dict that can be read safely ({first_line(error)}); it must "
             "be saved with torch.save(model.state_dict(), path) or as .safetensors"
@@ -150,7 +150,7 @@ def _unwrapped(name: str) -> str:
 
 
 def _imagenet_file(settings: ModelSettings) -> Path:
-    """The file of torchvision's ImageNet weights, downloaded if it is not there, hash checked."""
+    """The file of torchvision's ImageNet weights, downloaded if missing, with its hash checked."""
     if FAMILIES[settings.architecture].builder is None:
         raise InputError(
             f"model.pretrained: there are no ImageNet weights for {settings.architecture}"

@@ -1,11 +1,11 @@
-"""The random transforms of training images, for a whole batch at once, on any device.
+"""Random transforms of training images, for a whole batch at once, on any device.
 
 Each image of a batch draws its own parameters. The geometric transforms become one coordinate map
-and one `grid_sample`, so an image is interpolated once; brightness and contrast follow, as in
-fastai v1, whose transforms these are (`fastai/vision/transform.py`, `image.py`; paper, section
-4.3). The places that a pixel is read from go through the maps in fastai v1's order too: symmetric
-warp, perspective warp, skew, tilt, squish, zoom, rotation. Only jitter, there between the first
-two, comes last here: so it needs no second map, and its unit is that of the image that is read.
+and one `grid_sample`, so an image is interpolated once; brightness and contrast follow. The
+transforms and this order are those of fastai v1 (`fastai/vision/transform.py`, `image.py`; paper,
+section 4.3), and so is the order in which positions go through the maps: symmetric warp,
+perspective warp, skew, tilt, squish, zoom, rotation. Only jitter, between the first two in fastai,
+comes last here: it then needs no second map, and its unit is that of the image that is read.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from mmnist.pipeline import homography as maps
 from mmnist.pipeline.device import send
 from mmnist.pipeline.lighting import relight
 
-#: How many random numbers each transform takes, beside the one that decides whether it is applied.
+#: Random numbers that each transform takes, besides the one that decides whether it is applied.
 _NUMBERS = {
     "jitter": 1,
     "perspective_warp": 8,
@@ -36,8 +36,8 @@ _NUMBERS = {
 }
 
 # Each geometric transform as a function of its magnitudes m [B, 1], 0 where it is not applied, and
-# its random numbers u [B, n] in 0..1; in the order that places go through them. With m = 0 each
-# gives exactly the identity.
+# its random numbers u [B, n] in 0..1; in the order in which positions go through them. With m = 0
+# each gives exactly the identity.
 
 _Draw = Callable[[Tensor, Tensor], Tensor]
 
@@ -67,16 +67,16 @@ class Parameters:
     """What is done to each of B images; tensors are float64 on the CPU."""
 
     homography: Tensor
-    """[B, 3, 3], output places to input places (see `mmnist.pipeline.homography`)."""
+    """[B, 3, 3], output positions to input positions (see `mmnist.pipeline.homography`)."""
     jitter: Tensor
-    """[B], how far a pixel is read from its place at most, in half images; 0: no jitter. As in
-    fastai v1 each image has its own strength, uniform from 0 to the magnitude in the settings."""
+    """[B], largest displacement at which a pixel is read, in half images; 0: no jitter. As in
+    fastai v1, each image has its own strength, uniform from 0 to the magnitude in the settings."""
     brightness: Tensor
     """[B], added to the logits of the grey levels; 0: unchanged."""
     contrast: Tensor
     """[B], factor of the logits; 1: unchanged."""
     noise_seed: int
-    """Seed of jitter's offsets."""
+    """Seed of the jitter offsets."""
 
 
 class Augment:
@@ -89,12 +89,12 @@ class Augment:
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Transformed copies of `images`, [B, 1, H, W] float32 in 0..1 on any device.
 
-        `generator` lives on the CPU and alone decides what is done, so that a seed gives the same
-        transforms on the CPU and on CUDA; jitter's offsets are drawn on the images' device from a
-        seed that the generator gives, and differ between devices. CUDA is not synchronised.
+        `generator` lives on the CPU and alone decides what is done, so a seed gives the same
+        transforms on the CPU and on CUDA. Only the jitter offsets differ between devices: they are
+        drawn on the images' device, from a seed that the generator gives. CUDA is not synchronised.
 
-        An image that no geometric transform is applied to keeps its pixels to the bit, before
-        lighting. Where nothing is applied at all, `images` itself is returned.
+        Without a geometric transform, an image's pixels are unchanged to the bit before lighting.
+        If nothing is applied at all, `images` itself is returned.
         """
         if not self._active:
             return images
@@ -139,10 +139,10 @@ def draw_parameters(
 def transform(images: Tensor, parameters: Parameters) -> Tensor:
     """`images` [B, 1, H, W] float32 in 0..1, transformed by `parameters`; the deterministic half.
 
-    Interpolation is bilinear, and what lies outside an image is its mirror image. The borders of
-    the image are at -1 and 1 (`align_corners=False`), so that the parameters mean the same at any
-    size. What the parameters leave out costs nothing: where no image of the batch moves or changes
-    its lighting, that step is skipped, and `images` itself comes back where both are.
+    Interpolation is bilinear, with reflection padding. The borders of the image are at -1 and 1
+    (`align_corners=False`), so that the parameters mean the same at any size. If no image of the
+    batch moves, or none changes its lighting, that step is skipped; if both are, `images` itself is
+    returned.
     """
     flat = parameters.homography.flatten(1)
     moved = (flat != torch.eye(3, dtype=flat.dtype).flatten()).any(dim=1) | (parameters.jitter > 0)
@@ -160,7 +160,7 @@ def transform(images: Tensor, parameters: Parameters) -> Tensor:
 
 
 def _add_jitter(grid: Tensor, parameters: Parameters) -> None:
-    """Add jitter's offsets to the places `grid` [B, 2, H, W], for the images that have jitter."""
+    """Add jitter offsets in place to the positions `grid` [B, 2, H, W], for images with jitter."""
     index = parameters.jitter.nonzero()[:, 0]
     if len(index) == 0:
         return

@@ -1,7 +1,7 @@
 """Whole batches of images on the device.
 
-A batch is one index operation on the stored array; it travels as uint8 and becomes what the network
-sees on the device. Nothing is done per image.
+A batch is one index operation on the stored array. It is sent to the device as uint8 and
+preprocessed there; nothing is done per image.
 """
 
 from collections import deque
@@ -46,11 +46,11 @@ class ImageSource:
 class Batches:
     """One pass over some images of a source, in batches of (images, labels) on the device.
 
-    The images are what the network takes: float32 [B, C, S, S]; the labels int64 [B]. Where
-    `digits` are given, a third part says which of the ten are in each image: float32 [B, 10]. With
-    `shuffle`, the order and the augmentation follow from the seed and `epoch`; `first_step` skips
-    the batches before it, which leaves the others as they are. A last batch of a single image is
-    left out of shuffled passes, since batch normalisation cannot train on it.
+    Images are the network's input, float32 [B, C, S, S], and labels int64 [B]. If `digits` are
+    given, a third part, float32 [B, 10], says which of the ten are in each image. The order
+    with `shuffle`, and the augmentation if there is one, follow from the seed and `epoch`.
+    `first_step` skips the batches before it and leaves the others as they are. A last batch of a
+    single image is left out of shuffled passes, since batch normalisation cannot train on it.
     """
 
     n_inp = 1
@@ -73,13 +73,13 @@ class Batches:
         """
         Args:
             source: N images.
-            index: int64 [M], those that are in the pass.
+            index: int64 [M], the images of the pass.
             labels: integer [N], 0 to 9, of all images of the source.
-            preprocess: what makes of stored images those that the network takes.
+            preprocess: turns stored images into the network's input.
             digits: integer [N, K], the digits that are in each image of the source; negative: none.
-            batch_size: images of a batch, above 0; the last one may have fewer.
-            workers: threads that read batches ahead; 0: the caller's reads.
-            shuffle: in a new order each epoch, else in that of `index`.
+            batch_size: images per batch, above 0; the last batch may have fewer.
+            workers: threads that read batches ahead; 0: the caller's thread reads.
+            shuffle: whether the order is new in each epoch; otherwise it is that of `index`.
             augment: random transforms; None: none.
             seed: of the order and the transforms.
         """
@@ -117,7 +117,7 @@ class Batches:
             yield self._preprocess(images, self._augmentation(step)), *targets
 
     def to(self, device: torch.device) -> "Batches":
-        """Batches are made on the device of their source; fastai asks all the same."""
+        """These batches, which are made on the device of their source; fastai calls this anyway."""
         if torch.device(device).type != self._source.device.type:
             raise ValueError(f"these batches are made on {self._source.device}, not {device}")
         return self
@@ -138,7 +138,7 @@ class Batches:
 
 
 def presence(digits: np.ndarray) -> Tensor:
-    """float32 [N, 10]: which of the ten are among digits int [N, K]; negative ones are none."""
+    """float32 [N, 10]: which of 0 … 9 are among `digits` int [N, K]; negative: no digit."""
     present = np.zeros((len(digits), 11), dtype=np.float32)
     np.put_along_axis(present, np.where(digits < 0, 10, digits).astype(np.int64), 1, axis=1)
     return torch.from_numpy(present[:, :10].copy())

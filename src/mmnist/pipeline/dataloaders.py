@@ -31,8 +31,8 @@ def make_dataloaders(
         labels: int64 [N].
         split: indices of the training and of the validation images, int64.
         device: where the batches are made.
-        digits: uint8 [N, 3], the digits of each image, if the training is to be told of them.
-        patches: what the first epochs are drawn from, if they are of single digits.
+        digits: uint8 [N, 3], the digits of each image, if the training uses them.
+        patches: source of the images of the first epochs, if they are on single digits.
     """
     source = ImageSource(images, device)
     preprocess = Preprocess.of(experiment)

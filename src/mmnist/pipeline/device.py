@@ -1,4 +1,4 @@
-"""Which device computes, and in which number format."""
+"""The device that computes, and its number format."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Hardware:
 
     @property
     def description(self) -> str:
-        """The device, for people."""
+        """Human-readable name of the device."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         threads = torch.get_num_threads()
@@ -38,7 +38,7 @@ def choose_hardware(settings: ComputeSettings) -> Hardware:
     """Resolve `auto` for this machine.
 
     Raises:
-        InputError: CUDA or a number format is asked for that this machine does not have.
+        InputError: the settings ask for CUDA where there is none, or for bf16 on a GPU without it.
     """
     device = _device(settings.device)
     precision = settings.precision
@@ -67,14 +67,14 @@ def _fastest_precision(device: torch.device) -> str:
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU, on the device; CUDA is sent it without being waited for."""
+    """Send a CPU tensor to the device; the copy to CUDA is asynchronous."""
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices itself (a CPU by AVX-512 BF16 or AMX)."""
+    """Whether the device multiplies bf16 matrices natively (a CPU: with AVX-512 BF16 or AMX)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()

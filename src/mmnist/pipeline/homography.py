@@ -1,8 +1,8 @@
 """Coordinate maps of the geometric transforms, as batches of 3×3 matrices.
 
-Every map takes the place of a pixel in the *output* image to the place in the *input* image that
-it is read from. Places are (x, y, 1) with x to the right and y down, both in units of half the
-image: -1 and 1 are the borders of the image, and the centre of pixel i of n is (2i + 1) / n - 1.
+Every map takes the position of a pixel in the *output* image to the position in the *input* image
+that it is read from. Positions are (x, y, 1) with x to the right and y down, both in units of half
+the image: -1 and 1 are its borders, and the centre of pixel i of n is (2i + 1) / n - 1.
 All functions work on a batch of B images and return matrices [B, 3, 3] of the parameters' dtype.
 
 The maps are those of fastai v1 (`fastai/vision/transform.py`). They are meant for square images:
@@ -15,10 +15,10 @@ from torch import Tensor
 #: Corners of the image, [4, 2], clockwise: top left, top right, bottom right, bottom left.
 CORNERS = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=torch.float64)
 
-#: One coordinate of one corner outward: [8, 4, 2].
+#: Displacements of one coordinate of one corner outward, [8, 4, 2].
 _SKEWS = torch.diag(CORNERS.flatten()).view(8, 4, 2)
 
-#: The two corners of one side apart, [4, 4, 2]: left, right, top, bottom.
+#: Displacements of the two corners of one side apart, [4, 4, 2]: left, right, top, bottom.
 _TILTS = torch.tensor(
     [
         [[0, -1], [0, 0], [0, 0], [0, 1]],
@@ -29,7 +29,7 @@ _TILTS = torch.tensor(
     dtype=torch.float64,
 )
 
-#: Least denominator of a map, as a share of what an undistorted image has. See `limit_horizon`.
+#: Least denominator of a map, as a share of that of an undistorted image. See `limit_horizon`.
 _LEAST_DENOMINATOR = 0.05
 
 
@@ -58,7 +58,7 @@ def squish(scale: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 
 def _scaling(width: Tensor, height: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Read from a part of the image with this width and height (1: all), placed by row, column."""
+    """Map onto a part of the image with this width and height (1: all), placed by row, column."""
     x, y = (1 - width) * (2 * column - 1), (1 - height) * (2 * row - 1)
     zero, one = torch.zeros_like(x), torch.ones_like(x)
     return torch.stack([width, zero, x, zero, height, y, zero, zero, one], dim=1).view(-1, 3, 3)
@@ -67,15 +67,15 @@ def _scaling(width: Tensor, height: Tensor, row: Tensor, column: Tensor) -> Tens
 def warp(displacement: Tensor) -> Tensor:
     """The perspective map that moves each corner of the picture by `displacement` [B, 4, 2].
 
-    As in fastai v1, whose places are those of the output too, the place corner + displacement of
-    the output is read from the corner of the input. The order of the corners is that of `CORNERS`.
-    Displacements stay below 1, so that each corner keeps to its own quarter of the plane.
+    As in fastai v1, which also maps from the output, the position corner + displacement of the
+    output is read from the corner of the input. The order of the corners is that of `CORNERS`.
+    Displacements stay below 1, so that each corner stays in its own quadrant.
 
-    A projective map is (w·x', w·y', w) = M (x, y, 1). For the map from the corners to their targets
-    the denominators w at the four corners are to each other as the areas of the triangles that the
-    other three targets form (Cramer's rule), and a linear function is found from its values at the
-    corners by plain averages: no system of equations is solved. What is wanted is its inverse,
-    which is its adjugate up to scale. The result is scaled to M[2, 2] = 1.
+    A projective map is (w·x', w·y', w) = M (x, y, 1). For the map from the corners to their
+    targets, the denominators w at the four corners are proportional to the areas of the triangles
+    that the other three targets form (Cramer's rule), and a linear function follows from its values
+    at the corners by plain averages: no system of equations is solved. The result is the inverse of
+    this map, which is its adjugate up to scale, scaled to M[2, 2] = 1.
     """
     corners = CORNERS.to(displacement)
     target = corners + displacement
@@ -125,10 +125,10 @@ def tilt_displacement(direction: Tensor, amount: Tensor) -> Tensor:
 def limit_horizon(matrix: Tensor) -> Tensor:
     """Matrices [B, 3, 3] whose denominator is at least 0.0025 over the whole image.
 
-    Where a chain of strong warps brings the horizon (denominator 0) into the image or nearer than
-    0.05 of the denominator in the centre, the perspective row is shrunk until it is not. The
-    pixels near it would otherwise be read from infinitely far away. fastai v1 lets that happen;
-    with the paper's magnitudes about one chain in a thousand is concerned.
+    If a chain of strong warps brings the horizon (denominator 0) into the image, or a denominator
+    in it below 0.05 of that in the centre, the perspective row is shrunk until it does not. Pixels
+    near the horizon would otherwise be read from infinitely far away. fastai v1 lets that happen;
+    with the paper's magnitudes, about one chain in a thousand is affected.
     """
     centre = matrix[:, 2, 2].clamp(min=_LEAST_DENOMINATOR)
     variation = matrix[:, 2, :2].abs().sum(dim=1)
@@ -140,9 +140,9 @@ def limit_horizon(matrix: Tensor) -> Tensor:
 def sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
     """Where each pixel of an output image is read from: [B, 2, height, width], x then y.
 
-    Feed it as `.permute(0, 2, 3, 1)` to `torch.nn.functional.grid_sample(align_corners=False)`.
+    Pass it as `.permute(0, 2, 3, 1)` to `torch.nn.functional.grid_sample(align_corners=False)`.
     Separate planes and broadcast sums are several times as fast on the CPU as the product of the
-    matrices with a list of places.
+    matrices with a list of positions.
     """
     x, y = (_pixel_centres(size, matrix) for size in (width, height))
     along_rows = matrix[:, :, 1, None] * y + matrix[:, :, 2, None]
@@ -152,5 +152,5 @@ def sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
 
 
 def _pixel_centres(size: int, like: Tensor) -> Tensor:
-    """Exact where `size` is a power of two."""
+    """Centres of the pixels along one axis, [size]; exact if `size` is a power of two."""
     return torch.arange(1, 2 * size, 2, dtype=like.dtype, device=like.device) / size - 1

@@ -16,7 +16,7 @@ def relight(images: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
     """Images whose logits are `contrast * (logit + brightness)`.
 
     `images` [B, 1, H, W] float32 in 0..1; `brightness` and `contrast` [B] float32, neutral at 0
-    and 1, where the images come back to within 2.5e-7. Returns a new tensor like `images`.
+    and 1, which reproduce the images to within 2.5e-7. Returns a new tensor like `images`.
     """
     offset, factor = (contrast * brightness).view(-1, 1, 1, 1), contrast.view(-1, 1, 1, 1)
     logits = torch.logit(images, eps=_EPSILON)

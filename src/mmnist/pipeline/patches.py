@@ -17,19 +17,19 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 
 
 class PatchBatches:
-    """One pass over patches: batches of (images, labels, which digits are there, how far the digit
-    is turned, where its middle is) on the device; the last three parts only for networks that read
-    locations.
+    """One pass over patches, in batches on the device.
 
-    The images are what the network takes, float32 [B, C, S, S], where S is to the side of a patch
-    what the side of a whole image is after resizing to that before; labels are int64 [B], -1 where
-    there is no digit; which digits are there is float32 [B, 10], how far the digit is turned int64
-    [B], as of `mmnist.data.angles.ranges_of`, and its middle float32 [B, 2], row and column in
-    pixels of what the network takes; of the first one where there are several. All follows from the
-    seed and `epoch`.
-    Where some are to be chosen (`mmnist.training.selection`), B is a multiple of the batch size.
+    A batch is a tuple of
+    - images: float32 [B, C, S, S], the network's input, resized by the same factor as whole images;
+    - labels: int64 [B], -1 where there is no digit;
+    - only for networks that read locations, which digits are there: float32 [B, 10];
+    - likewise, the range of the digit's angle: int64 [B], as of `mmnist.data.angles.ranges_of`;
+    - likewise, its centre: float32 [B, 2], row and column in pixels of the network's input.
 
-    Networks that give one of ten answers for the whole image see no empty patches.
+    Where there are several digits, angle and centre are those of the first. All follows from the
+    seed and `epoch`. If patches are to be selected (`mmnist.training.selection`), B is a multiple
+    of the batch size. Networks that give one of ten answers for the whole image see no empty
+    patches.
     """
 
     n_inp = 1

@@ -1,4 +1,4 @@
-"""Stored grey levels → what the network sees."""
+"""Stored grey levels → the network's input."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Preprocess:
     """Scaling, resizing, augmentation and normalisation of a batch, in this order.
 
-    All of it is done on one channel, as far as it can be; the three channels are made last.
+    As far as possible this is done on one channel; the three channels are made last.
     """
 
     size: int
@@ -66,7 +66,7 @@ class Preprocess:
             return x
         if self.normalisation == "none":
             return x * 256
-        # The network's colours are this one grey; a one-channel network gets their mean.
+        # All three colours are this grey; a one-channel network gets the means of their statistics.
         shape = (1, 3, 1, 1)
         mean = torch.tensor(IMAGENET_MEAN, device=x.device).view(shape)
         std = torch.tensor(IMAGENET_STD, device=x.device).view(shape)

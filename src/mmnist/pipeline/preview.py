@@ -10,7 +10,7 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 
 
 def augmented_versions(experiment: Experiment, images: np.ndarray, versions: int) -> np.ndarray:
-    """Resized images and random versions of them, as training makes them, as grey levels.
+    """Resized images and random augmentations of them, as in training, as grey levels.
 
     Args:
         experiment: its `resize`, `augment` and `seed` are used.

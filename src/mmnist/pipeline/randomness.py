@@ -1,7 +1,7 @@
 """Random streams, each derived from (seed, purpose, epoch, step).
 
-No stream depends on what was drawn before it, so a run that is taken up in the middle draws what it
-would have drawn without the break.
+No stream depends on what was drawn before it, so a run that is resumed in the middle draws what it
+would have drawn without the interruption.
 """
 
 from enum import IntEnum
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What random numbers are used for; the numbers are part of every run's result."""
+    """What random numbers are used for; the result of every run depends on the values here."""
 
     WEIGHTS = 0
     ORDER = 1
@@ -18,7 +18,7 @@ class Stream(IntEnum):
     NETWORK = 3
     """Within the network: dropout."""
     GROUNDS = 4
-    """Textures of the patches of `pretrained: mnist`."""
+    """Background textures of the patches of `pretrained: mnist`."""
     PATCHES = 5
     """The patches themselves."""
 

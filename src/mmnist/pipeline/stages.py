@@ -11,10 +11,10 @@ from mmnist.pipeline.patches import PatchBatches
 
 
 class StagedBatches:
-    """Patches in the first `epochs` epochs, then `images`; which, follows from `epoch` alone."""
+    """Patches in the first `epochs` epochs, then `images`; `epoch` alone decides which."""
 
     n_inp = 1
-    """For fastai: as of `Batches`."""
+    """For fastai, as in `Batches`."""
 
     def __init__(self, patches: PatchBatches, epochs: int, images: Batches):
         self.patches = patches
@@ -59,6 +59,6 @@ class StagedBatches:
         return iter(self.current)
 
     def to(self, device: torch.device) -> "StagedBatches":
-        """As of `Batches`."""
+        """These batches, as for `Batches.to`."""
         self.images.to(device)
         return self

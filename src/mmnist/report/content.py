@@ -13,7 +13,7 @@ from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
 from mmnist.report.entry import Entry, read_entries
 from mmnist.runs import Run
 
-#: Stands beside the support of a class that is too small to judge.
+#: Marks the support of a class that is too small to judge.
 MARK = "†"
 #: Keys that do not change what is tested.
 _BESIDE = {"name", "seed", "compute"}
@@ -68,7 +68,7 @@ class Report:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """One row a digit, then the macro and the weighted mean."""
+        """One row per digit, then the macro and the weighted mean."""
         all_metrics = [entry.metrics for entry in self.entries]
         digits = [
             Row(
@@ -90,8 +90,9 @@ class Report:
 
     @cached_property
     def seed_means(self) -> list[SeedMean]:
-        """Mean and deviation of the accuracy for each name with runs that are seeds of one recipe:
-        of the same configuration, and each of another seed.
+        """Mean and deviation of the accuracy for each name whose runs are seeds of one recipe.
+
+        These are several runs of the same configuration, each with a different seed.
         """
         means = []
         for name, entries in _by_name(self.entries).items():
@@ -123,7 +124,7 @@ class Report:
         return warnings + list(self._seen_digits())
 
     def _seen_digits(self) -> Iterator[str]:
-        """Where images may show handwritten digits that the training has seen by themselves."""
+        """Warnings that images may show handwritten digits that training saw as single digits."""
         found: dict[tuple[str, str], list[str]] = {}
         for entry in self.entries:
             if entry.run.experiment.pretraining_epochs:
@@ -138,7 +139,7 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences to stand below a table: the mark, means over seeds, warnings."""
+        """Sentences to print below a table: the mark, means over seeds, warnings."""
         notes = [f"{MARK} {SMALL_NOTE}."] if self.small else []
         notes += [f"{seed_mean}." for seed_mean in self.seed_means]
         return notes + [f"Warning: {warning}." for warning in self.warnings]
@@ -187,7 +188,7 @@ def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str
 
 
 def _differing(entries: Iterable[Entry]) -> list[str]:
-    """The keys in which runs differ that could change what they come to."""
+    """The keys in which runs differ and which could change their results."""
     return differing_keys([entry.run.experiment for entry in entries], _BESIDE)
 
 

@@ -29,9 +29,9 @@ class Entry:
     """The run's name, with its seed or path where the name alone would not tell runs apart."""
     metrics: Metrics
     loss: float | None
-    """Validation loss, if the run tells."""
+    """Validation loss, if the run recorded it."""
     best_epoch: int
-    """Counted from 0, as in the run's files; people are shown it counted from 1."""
+    """Counted from 0, as in the run's files; reports show it counted from 1."""
 
     @property
     def epochs(self) -> int:
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the run tells about its data set (`data` of summary.json)."""
+        """What the run recorded about its data set (`data` of summary.json)."""
         return self.run.summary.get("data") or {}
 
     @property
@@ -61,7 +61,7 @@ class Entry:
 
     @property
     def images(self) -> tuple[str, str, tuple[int, ...]]:
-        """Data set, split and support: runs with the same value were validated on the same."""
+        """Data set, split and support; runs with equal values were validated on the same images."""
         fingerprint = str(self.data.get("fingerprint", "unknown"))
         return (fingerprint, self.split, tuple(self.metrics.support.tolist()))
 

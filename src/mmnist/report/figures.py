@@ -35,7 +35,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _LINES = ("-", "--", ":", "-.")
 
 DPI = 150
-#: Runs that take this many times as long as each other are drawn over a log axis of time.
+#: If a run takes more than this many times as long as another, the time axis is logarithmic.
 _MANY_TIMES = 5
 _PARTS = {"train": "training", "valid": "validation"}
 #: Look of all figures, for `matplotlib.rc_context`.
@@ -108,8 +108,10 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
 
 
 def _error_by_time(entries: Sequence[Entry]) -> Figure:
-    """Share of the validation images that are wrong (log axis), by the time of training so far (on
-    a log axis, too, if one run takes many times as long as another)."""
+    """Share of wrong validation images (log axis) by the time of training so far.
+
+    The time axis is logarithmic too if one run takes many times as long as another.
+    """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
@@ -197,7 +199,7 @@ def _name_runs(figure: Figure, axes: Axes, entries: Sequence[Entry]) -> None:
 
 
 def _confusion(entries: Sequence[Entry]) -> Figure:
-    """A panel a run: counts, coloured by share of the row; the square root shows rare errors."""
+    """One panel per run: counts, coloured by the root of the row share to show rare errors."""
     columns = min(ceil(sqrt(len(entries))), 4)
     lines = -(-len(entries) // columns)
     figure = Figure(figsize=(5 * columns + 1, 4.9 * lines), layout="constrained")

@@ -6,7 +6,7 @@ from mmnist.evaluation.metrics import CLASSES
 from mmnist.report.content import MARK, Report, describe_model, percent, percent_interval
 from mmnist.report.entry import DATA, Entry
 
-#: Runs beside each other in one table, as in the paper's Figure 3.
+#: Runs side by side in one table, as in the paper's Figure 3.
 RUNS_PER_TABLE = 4
 
 _ESCAPES = {
@@ -23,7 +23,7 @@ _ESCAPES = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "[": "{[}",  # else the length of the line break before it
+    "[": "{[}",  # otherwise read as the length of a preceding line break
     "*": "{*}",
     "…": r"\dots{}",
 }
@@ -44,7 +44,7 @@ def render_latex(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` as LaTeX prints it literally."""
+    """`text` escaped so that LaTeX prints it literally."""
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 

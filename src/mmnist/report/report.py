@@ -47,7 +47,7 @@ def save_table(report: Report, format: str, folder: Path) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise InputError if `folder` is something else than a folder, or below a file."""
+    """Raise InputError if `folder` exists and is not a folder, or lies below a file."""
     for path in [folder, *folder.parents]:
         if path.exists() and not path.is_dir():
             raise InputError(f"--output {folder}: {path} is a file; give a folder")

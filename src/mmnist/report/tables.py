@@ -17,9 +17,9 @@ def render_csv(report: Report) -> str:
     Columns: run, seed, label (what tells the runs apart), data, digit, precision, recall, f1,
     support, predicted_0 … predicted_9 (the digit's row of the confusion matrix; rows of digits
     only), accuracy, accuracy_low, accuracy_high (95 % Wilson interval), accuracy_deviation, note.
-    Where a name has several runs, a row `accuracy` with seed `all` holds mean and standard
-    deviation, with the number of seeds in the note. Shares are from 0 to 1; the cells of a digit
-    without images are empty.
+    If the runs of a name are seeds of one recipe, a row `accuracy` with seed `all` holds mean and
+    standard deviation, with the number of seeds in the note. Shares are from 0 to 1; the cells of a
+    digit without images are empty.
     """
     rows = [row for entry in report.entries for row in _csv_rows(entry)]
     for seed_mean in report.seed_means:
@@ -141,7 +141,7 @@ def _markdown_classes(report: Report) -> str:
 
 
 def _spread(title: str, cells: Sequence[str], columns: int, shared: bool) -> list[str]:
-    """A row with one cell a run, in the first of the run's columns."""
+    """A row with one cell per run, in the first of the run's columns."""
     blank = [""] * (columns - 1)
     return [title, *([""] if shared else []), *(c for cell in cells for c in [cell, *blank])]
 
@@ -149,11 +149,11 @@ def _spread(title: str, cells: Sequence[str], columns: int, shared: bool) -> lis
 def markdown_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = (0,)
 ) -> str:
-    """A table; the cells are Markdown already, and the columns `left` are set to the left."""
+    """A table; the cells are Markdown already, and the columns `left` are left-aligned."""
     rule = ["---" if column in left else "---:" for column in range(len(head))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in [head, rule, *rows])
 
 
 def escape_markdown(text: str) -> str:
-    """`text` as Markdown shows it literally."""
+    """`text` escaped so that Markdown shows it literally."""
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)

@@ -91,7 +91,7 @@ def _overview(report: Report) -> Table:
 
 
 def _class_table(report: Report, indices: Sequence[int]) -> Table:
-    """Per-class numbers of some of the runs: digits at the left, then three columns a run."""
+    """Per-class numbers of some of the runs: digits at the left, then the columns of each run."""
     labels = _aligned([report.entries[index].label for index in indices])
     blocks = [_title_block(report, indices[0], "\n" * labels[0].count("\n"))]
     blocks += [_run_block(report, *pair) for pair in zip(indices, labels, strict=True)]
@@ -158,7 +158,7 @@ def _confusion(entry: Entry) -> Group:
 
 
 def _groups(report: Report, width: int) -> Iterator[range]:
-    """The runs in as many at a time as fit beside each other."""
+    """Indices of the runs, as many at a time as fit side by side."""
     titles, run = (_TITLES_SUPPORT, _RUN) if report.same_images else (_TITLES, _RUN_SUPPORT)
     size = max(1, (width - titles) // (_GAP + run))
     for start in range(0, len(report.entries), size):
@@ -166,7 +166,7 @@ def _groups(report: Report, width: int) -> Iterator[range]:
 
 
 def _aligned(labels: Sequence[str]) -> list[str]:
-    """The labels broken to the width of a run's columns, all to the same number of lines."""
+    """The labels wrapped to the width of a run's columns, all to the same number of lines."""
     broken = [textwrap.wrap(label, _RUN) for label in labels]
     height = max(map(len, broken))
     return ["\n".join([""] * (height - len(lines)) + lines) for lines in broken]

@@ -1,4 +1,4 @@
-"""Does a variant cost so many times what another one costs? Judged by repeated measurements."""
+"""Whether a variant costs a claimed multiple of another, judged by repeated measurements."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,12 @@ from mmnist.study.schema import CostClaim
 
 
 def cost_finding(claim: CostClaim, variants: Mapping[str, VariantResult]) -> Finding:
-    """Hold the quotient of two measured costs against the claimed one.
+    """Compare the quotient of two measured costs with the claimed one.
 
-    Both are measured once in every round, so what slows the machine for a while slows both, and
+    Both are measured once per round, so anything that slows the machine for a while slows both, and
     each round gives one quotient. The claim holds if the 95 % interval of the quotient lies within
-    the tolerance, and does not hold if it lies outside; a single round tells nothing of the spread.
+    the tolerance, and does not hold if it lies outside. A single round says nothing about the
+    spread.
     """
     above, below = (variants[name].costs for name in (claim.variant, claim.over))
     rounds = shared_rounds(above, below)
@@ -53,5 +54,5 @@ def _incomparable(claim: CostClaim, rounds: Sequence[tuple[Cost, Cost]]) -> str:
 
 
 def _amount(claim: CostClaim, cost: Cost) -> float:
-    """Time of a training image in seconds, or most memory in MiB."""
+    """Time per training image in seconds, or peak memory in MiB."""
     return 1 / cost.train_images_per_second if claim.measure == "time" else cost.peak_memory_mib

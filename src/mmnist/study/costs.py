@@ -1,4 +1,4 @@
-"""What variants cost on one machine, and the file that keeps it."""
+"""Costs of variants on one machine, and the file that stores them."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Cost:
     """What one variant costs on one machine: one measurement on a few steps.
 
-    See `mmnist.training.cost` for how.
+    See `mmnist.training.cost` for how it is made.
     """
 
     parameters: PositiveInt
@@ -32,28 +32,28 @@ class Cost:
     valid_images_per_second: PositiveFloat
     """Median over the timed batches."""
     peak_memory_mib: NonNegativeFloat
-    """CUDA: most memory that torch had allocated; CPU: growth of the process's resident memory
-    over that before the network was built. The data set is not in it."""
+    """CUDA: peak memory allocated by torch; CPU: growth of the process's resident memory over that
+    before the network was built. The data set is not included."""
     batch_size: PositiveInt
-    """Images in a batch, of which a step of the optimiser may take several."""
+    """Images per batch; a step of the optimiser may take several batches."""
     device: str
-    """The device, for people (`Hardware.description`)."""
+    """Human-readable name of the device (`Hardware.description`)."""
     precision: str
     """fp32, bf16 or fp16."""
     threads: PositiveInt
-    """Threads that torch computes with on the CPU."""
+    """CPU threads that torch computes with."""
     round: str = field(default="", compare=False)
-    """When the round began that this is a measurement of, one of each variant; empty in files of
-    older versions."""
+    """When the round of this measurement began, in which each variant is measured once; empty in
+    files of older versions."""
 
     def seconds(self, epochs: int, train_images: int, valid_images: int) -> float:
-        """Estimate of a run, without its start and the writing of its files."""
+        """Estimated seconds of a run, excluding its start and the writing of its files."""
         train = train_images / self.train_images_per_second
         return epochs * (train + valid_images / self.valid_images_per_second)
 
 
 def typical_cost(costs: Sequence[Cost]) -> Cost:
-    """The last of one or more measurements of a variant, with the medians of all of them."""
+    """The last of a variant's measurements, with its rates and memory replaced by their medians."""
     measured = ("train_images_per_second", "valid_images_per_second", "peak_memory_mib")
     return replace(
         costs[-1], **{name: median(getattr(cost, name) for cost in costs) for name in measured}
@@ -63,10 +63,10 @@ def typical_cost(costs: Sequence[Cost]) -> Cost:
 def whole_rounds(
     costs: Mapping[str, Sequence[Cost]], pairs: Iterable[Collection[str]]
 ) -> dict[str, list[Cost]]:
-    """The measurements without those of rounds in which not all of a pair were measured.
+    """The measurements, without those of rounds in which not all of a pair were measured.
 
-    Names that a pair links, through others too, are compared round by round, so what was measured
-    of one alone, before another one was added or changed, does not count.
+    Names that are linked by pairs, directly or through others, are compared round by round. So a
+    measurement of one alone, from before another was added or changed, does not count.
     """
     kept = {name: _by_round(each) for name, each in costs.items()}
     shortened = True
@@ -88,7 +88,7 @@ def shared_rounds(above: Sequence[Cost], below: Sequence[Cost]) -> list[tuple[Co
 
 
 def _by_round(costs: Sequence[Cost]) -> dict[str | int, Cost]:
-    """Measurements by the time of their round; where an older file has none, by their position."""
+    """Measurements by the time of their round or, if an older file has none, by their position."""
     return {cost.round or position: cost for position, cost in enumerate(costs)}
 
 
@@ -96,7 +96,7 @@ _COSTS = TypeAdapter(dict[str, Annotated[list[Cost], Field(min_length=1)]])
 
 
 def read_costs(path: Path) -> dict[str, list[Cost]]:
-    """Measurements by name, as `write_costs` wrote them; none where there is no such file.
+    """Measurements by name, as `write_costs` wrote them; none if there is no such file.
 
     Raises:
         InputError: the file cannot be read, or is damaged.
@@ -127,7 +127,7 @@ def write_costs(path: Path, costs: Mapping[str, Sequence[Cost]]) -> None:
 
 
 def drop_costs(path: Path, stale: Collection[str]) -> None:
-    """Forget the costs of these names.
+    """Remove the costs of these names from the file.
 
     Raises:
         InputError: the file is damaged.

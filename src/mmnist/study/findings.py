@@ -1,4 +1,4 @@
-"""What a test of a claim found, and the tests that own and published numbers share."""
+"""Findings on claims, and the tests that are used on own and on published numbers alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 
 class Verdict(StrEnum):
-    """What can be said of a claim."""
+    """What can be said about a claim."""
 
     HOLDS = "holds"
     FAILS = "does not hold"
@@ -57,12 +57,12 @@ class Test:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the tests of a claim came to, on one's own runs or on published numbers."""
+    """Outcome of the tests of a claim, on own runs or on published numbers."""
 
     verdict: Verdict
     tests: tuple[Test, ...] = ()
     remark: str = ""
-    """What stands in place of tests, or beside them."""
+    """Text that replaces the tests, or stands beside them."""
 
 
 def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n: int) -> Test:
@@ -83,6 +83,6 @@ def _accuracy_name(claim: AccuracyClaim, variant: VariantResult) -> str:
 
 
 def diminishing_name(steps: Sequence[VariantResult]) -> str:
-    """What a claim of diminishing returns compares."""
+    """Name of what a claim of diminishing returns compares."""
     first, second, third = (step.label for step in steps)
     return f"gain {first} → {second} − gain {second} → {third}"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mmnist.study.published import Published
 
 
-#: What a study's folder holds beside the runs, and what `study/` in it holds beside the
-#: configurations (or, with `config.yaml`, would make look like a run): names of no configuration.
+#: Names that no configuration may have: other contents of a study's folder and of `study/` in it
+#: have them, or (`config.yaml`) they would make `study/` look like a run.
 _OWN_NAMES = ("study", "report", "experiments", "config")
 
 
@@ -31,8 +31,8 @@ class LoadedStudy:
 
     study: Study
     configs: dict[Place, Experiment]
-    """By experiment and variant, in the order of the file. Variants with the same content have the
-    same configuration, that of the first of them, name included: they are one run."""
+    """By experiment and variant, in the order of the file. Variants with the same content share the
+    configuration of the first of them, including its name: they are one run."""
     published: "Published"
 
 
@@ -46,11 +46,11 @@ def is_study(path: Path) -> bool:
 
 
 def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
-    """Read a study file and all that it names.
+    """Read a study file and everything that it refers to.
 
     Args:
         path: the study file.
-        changes: `key=value` each, laid over every configuration (and over the study's own).
+        changes: `key=value` each, applied to every configuration, after the study's own changes.
 
     Raises:
         ConfigError: the file, a configuration or a published number is wrong; the message has one
@@ -74,7 +74,7 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
             "every configuration has a `name` of its own, which names its run: leave it as it is"
         )
         raise ConfigError([Problem(Origin("--set name"), (), cause)])
-    # Each once, where it stands last: the later one wins.
+    # Each change once, at its last position: the later one wins.
     latest = dict.fromkeys(reversed([*study.changes, *changes]))
     study = study.model_copy(update={"changes": [*latest][::-1]})
     configs = _load_configs(study, root, path)
@@ -89,11 +89,13 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
 
 
 def save_study(loaded: LoadedStudy, folder: Path) -> None:
-    """Write the study with all that it needs into `folder`: experiments.yaml is then a study file
-    that gives the same runs wherever the folder lies. Costs of configurations that were changed
-    since they were measured are forgotten.
+    """Write the study with everything that it needs into `folder`.
+
+    experiments.yaml is then a study file that gives the same runs wherever the folder lies. Costs
+    of configurations that have changed since they were measured are removed.
 
     Raises:
+        InputError: costs.json or a configuration that is in `folder` already is damaged.
         RunError: a file cannot be written.
     """
     drop_costs(folder / "costs.json", _changed(loaded, folder))
@@ -108,7 +110,7 @@ def save_study(loaded: LoadedStudy, folder: Path) -> None:
 
 
 def _changed(loaded: LoadedStudy, folder: Path) -> list[str]:
-    """Names of the configurations that `folder` holds with other content (but for the seed)."""
+    """Names of the configurations whose copies in `folder` differ in more than the seed."""
     changed = []
     for config in loaded.configs.values():
         saved = folder / f"{config.name}.yaml"
@@ -124,7 +126,7 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
         file = path.parent / study.experiments[experiment].variants[variant].config
         key = ("experiments", experiment, "variants", variant)
         origin = (root.find((*key, "config")) or root.find(key)).origin
-        if not file.exists():  # said where it is asked for, since the variant's name may be wrong
+        if not file.exists():  # reported for the variant, since its name may be wrong
             cause = f"has no configuration: there is no file {file}"
             problems.append(Problem(origin, key, cause))
             continue
@@ -148,8 +150,9 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
 
 
 def _shared(config: Experiment, earlier: Any) -> tuple[Experiment, bool]:
-    """The first of the earlier configurations with the same content, or `config`; and whether one
-    of other content has the same name.
+    """First earlier configuration with the same content, else `config`; and whether names clash.
+
+    Names clash if an earlier configuration with other content has the same one.
     """
     for other in earlier:
         if not differing_keys([other, config], {"name"}):
@@ -173,7 +176,7 @@ def _impossible_claims(
 
 
 def _unequal_images(claim: Claim, found: dict[str, Experiment], judged_on: str) -> str:
-    """Why accuracies cannot be compared that are of different images; empty if they can."""
+    """Why accuracies cannot be compared, being on different images; empty if they can."""
     images = {_images(config, judged_on) for config in found.values()}
     if claim.kind not in ("better", "ranking", "diminishing") or len(images) < 2:
         return ""
@@ -203,11 +206,11 @@ def _images(config: Experiment, judged_on: str) -> str:
 
 
 def _problem(detail: Any, root: Located) -> Problem:
-    """What pydantic found, at its place in the file."""
-    # Short forms and the branches of unions put words into the place that are no keys.
+    """A problem that pydantic found, at its position in the file."""
+    # Short forms and the branches of unions add words to the location that are not keys.
     path: tuple[str, ...] = ()
     place = detail["loc"]
-    if place[2:3] == ("claims",):  # after its index stands its kind, which may be a key too
+    if place[2:3] == ("claims",):  # its index is followed by its kind, which may be a key too
         place = (*place[:4], *place[5:])
     for part in [*place, *detail.get("ctx", {}).get("path", ())]:
         if _find(root, (*path, str(part))) is not None or part == place[-1]:
@@ -258,7 +261,7 @@ def _find(root: Located, path: tuple[str, ...]) -> Located | None:
 
 
 def _locate(root: Located, path: tuple[str, ...]) -> Origin:
-    """Where the value stands, or else the nearest one around it."""
+    """Where the value stands, or else the innermost value around it that exists."""
     while (found := _find(root, path)) is None:
         path = path[:-1]
     return found.origin

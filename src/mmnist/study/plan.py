@@ -1,4 +1,4 @@
-"""What a study trains: its runs, each once, and where they stand."""
+"""What a study trains: its runs, each once, and how far each of them is."""
 
 import math
 import re
@@ -20,16 +20,16 @@ from mmnist.study.schema import CostClaim, Place
 #: Folder within a study's folder that holds the study itself and the costs of its variants.
 STUDY_FILES = "study"
 
-#: Measurements of a configuration whose costs a claim is about.
+#: How often a configuration is measured if a claim is about its costs.
 COST_ROUNDS = 5
 
-#: Keys that have options of their own, and short names in the folder's.
+#: Keys with command-line options of their own, and their short names in the folder's name.
 _SHORT = {"train.epochs": "epochs", "data.split.train_images": "train-images"}
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a study, and the variants that it stands for."""
+    """One run of a study, and the variants that it belongs to."""
 
     config: Experiment
     run: Run
@@ -44,7 +44,7 @@ class PlannedRun:
 
     @property
     def epochs_left(self) -> int:
-        """Epochs that are still to be trained; without its checkpoint a run begins again."""
+        """Epochs still to be trained; without its checkpoint, a run starts again."""
         if self.state == "finished":
             return 0
         goes_on = self.run.checkpoint_file.is_file() and self.run.metrics_file.is_file()
@@ -52,28 +52,28 @@ class PlannedRun:
 
 
 def seconds_left(planned: PlannedRun, cost: Cost, images: tuple[int, int]) -> float:
-    """Estimate of what a run still takes, without its start and the writing of its files.
+    """Estimated seconds that a run still takes, excluding its start and the writing of its files.
 
     Args:
         planned: the run.
         cost: what its configuration costs, measured on whole images.
-        images: how many train, and how many validate.
+        images: numbers of training and validation images.
     """
     config = planned.config
     train, valid = images
     done = config.epochs - planned.epochs_left
     digits = range(min(done, config.pretraining_epochs), config.pretraining_epochs)
-    # Single digits cost as many whole images as have their pixels.
+    # Single digits cost as much as whole images with as many pixels.
     whole = [round(config.pretraining.pixels_in(n) / math.prod(IMAGE_SHAPE)) for n in digits]
     whole += [train] * (planned.epochs_left - len(digits))
     return sum(cost.seconds(1, each, valid) for each in whole)
 
 
 def folder_name(loaded: LoadedStudy) -> str:
-    """Name of a study's folder: the study's own, with what was changed appended.
+    """Name of a study's folder: the name of the study, with its changes appended.
 
     `paper` with train.epochs=10 becomes `paper-epochs-10`, so that a smaller copy never mixes with
-    the whole. Where it is computed (`compute.…`) does not change the name.
+    the full study. Changes to how it is computed (`compute.…`) do not count.
     """
     words = [loaded.study.name]
     for change in loaded.study.changes:
@@ -98,10 +98,10 @@ def find_study(argument: str, root: Path) -> Path:
 
 
 def images_of(config: Experiment) -> tuple[int, int]:
-    """How many images train, and how many validate.
+    """Numbers of training and validation images.
 
     Raises:
-        InputError: the data set cannot be read, or cannot be split so.
+        InputError: the data set cannot be read, or cannot be split as configured.
     """
     train, valid = split_indices(open_store(config.data.path).labels("train"), config.data.split)
     return len(train), len(valid)
@@ -110,16 +110,16 @@ def images_of(config: Experiment) -> tuple[int, int]:
 def plan_runs(
     loaded: LoadedStudy, root: Path, *, seeds: int = 1, only: Iterable[str] = ()
 ) -> list[PlannedRun]:
-    """The runs of a study, all of one seed before those of the next, in the order of the file.
+    """The runs of a study in the order of the file, all of one seed before those of the next.
 
     Args:
         loaded: the study.
         root: the study's folder.
-        seeds: how many seeds of each configuration: its own and the next.
+        seeds: number of seeds of each configuration: its own and those that follow.
         only: names of experiments; none: all.
 
     Raises:
-        InputError: there is no experiment of that name, or there are not so many seeds.
+        InputError: there is no experiment of that name, or a seed would be too large.
     """
     wanted = list(only) or list(loaded.study.experiments)
     for name in wanted:
@@ -141,8 +141,9 @@ def plan_runs(
 
 
 def rounds_of(loaded: LoadedStudy, planned: Iterable[PlannedRun]) -> dict[str, int]:
-    """How often the costs of each planned configuration are measured, by its name: again and again
-    where a claim is about them.
+    """How often the costs of each planned configuration are measured, by its name.
+
+    `COST_ROUNDS` times if a claim is about them, otherwise once.
     """
     claimed = set().union(*cost_pairs(loaded))
     return {each.config.name: COST_ROUNDS if each.config.name in claimed else 1 for each in planned}
@@ -163,7 +164,7 @@ def check_data(planned: Sequence[PlannedRun]) -> None:
 
     Raises:
         InputError: a data set cannot be read; or two variants or runs of one experiment have
-            different data sets, which would compare data and not variants.
+            different data sets, which would compare data instead of variants.
     """
     paths = dict.fromkeys(each.config.data.path for each in planned)
     now = {path: open_store(path).fingerprint for path in paths}
@@ -187,8 +188,8 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
     Experiments may be added, and words may change; a configuration that has runs may not.
 
     Raises:
-        InputError: a configuration was changed since it was run, a run has lost its own, or the
-            folder is another study's.
+        InputError: a configuration was changed since it was run, a run has lost its configuration
+            file, or the folder belongs to another study.
     """
     configs = {config.name: config for config in loaded.configs.values()}
     for path in sorted(folder.glob("*/seed-*/summary.json")):
@@ -209,7 +210,7 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
 
 
 def refuse_changed_config(run: Run, config: Experiment) -> None:
-    """Raise InputError unless the run is one of this configuration, whatever its seed."""
+    """Raise InputError unless the run has this configuration, apart from `seed` and `compute`."""
     changed = differing_keys([run.experiment, config], {"seed", "compute"})
     if changed:
         raise InputError(
@@ -220,8 +221,9 @@ def refuse_changed_config(run: Run, config: Experiment) -> None:
 
 
 def refuse_mixed_digits(experiment: str, runs: Iterable[Run]) -> None:
-    """Raise InputError if runs that begin with handwritten digits of the same source saw others,
-    since what is at that source was changed between them.
+    """Raise InputError if runs began with different handwritten digits of the same source.
+
+    This happens if the source was changed between the runs.
     """
     first: dict[str, Run] = {}
     for run in runs:
@@ -239,7 +241,7 @@ def refuse_mixed_digits(experiment: str, runs: Iterable[Run]) -> None:
 
 
 def refuse_mixed_data(experiment: str, fingerprints: Mapping[str, str]) -> None:
-    """Raise InputError unless all fingerprints, by what they belong to, are the same."""
+    """Raise InputError unless all fingerprints, keyed by what they belong to, are the same."""
     (first, expected), *others = fingerprints.items()
     for name, fingerprint in others:
         if fingerprint != expected:

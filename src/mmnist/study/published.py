@@ -16,7 +16,7 @@ from mmnist.study.schema import Place
 #: The files that a folder of published numbers may hold.
 FILES = ("accuracy.csv", "per_class.csv", "curves.csv")
 
-#: Columns beside `experiment` and `variant`.
+#: Columns besides `experiment` and `variant`.
 _ACCURACY = ("best_valid_accuracy", "valid_images", "correct")
 _PER_CLASS = ("digit", "precision", "recall", "f1")
 _CURVES = ("epoch", "train_accuracy", "train_loss", "valid_accuracy", "valid_loss")
@@ -43,7 +43,11 @@ class Published:
     per_class: Mapping[Place, pd.DataFrame]
     """Rows 0 to 9 by `digit`; columns precision, recall, f1. A digit may be missing."""
     curves: Mapping[Place, pd.DataFrame]
-    """A row an epoch (from 0): train_accuracy, train_loss, valid_accuracy, valid_loss."""
+    """One row per epoch (from 0): train_accuracy, train_loss, valid_accuracy, valid_loss."""
+
+    def __bool__(self) -> bool:
+        """Whether there is any number."""
+        return bool(self.counts or self.per_class or self.curves)
 
     def write(self, folder: Path) -> None:
         """Write the files that `read_published` reads.
@@ -71,16 +75,16 @@ class Published:
 
 
 def read_published(folder: Path, places: Sequence[Place]) -> Published:
-    """Read accuracy.csv, per_class.csv and curves.csv, of which two may be absent.
+    """Read accuracy.csv, per_class.csv and curves.csv, of which up to two may be absent.
 
     Args:
-        folder: where they lie.
+        folder: the folder that holds them.
         places: the experiments and variants that numbers can belong to.
 
     Raises:
-        ConfigError: there is no such file, one is damaged, a number is none or out of range, or it
-            belongs to a variant or digit that is not there; one line for each problem, with file
-            and line.
+        ConfigError: there is none of these files, one is damaged, or a value is no number, out of
+            range, or of an unknown variant or digit; the message has one line for each problem,
+            with file and line.
     """
     problems: list[Problem] = []
     if not any((folder / name).exists() for name in FILES):
@@ -108,7 +112,7 @@ def _read(
     check: Callable[[Any], str | None],
     problems: list[Problem],
 ) -> pd.DataFrame | None:
-    """The table in `path`, None if there is none; what is wrong with it is added to `problems`."""
+    """The table in `path`, or None if there is none; its problems are added to `problems`."""
     if not path.exists():
         return None
     source = str(path)

@@ -1,4 +1,4 @@
-"""What published counts of right answers say of a claim by themselves."""
+"""What published counts of right answers alone say about a claim."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ from mmnist.study.schema import (
 
 
 def published_finding(claim: Claim, result: ComparisonResult) -> Finding:
-    """The tests of a claim on published numbers, not yet corrected for their number."""
+    """The tests of a claim on published numbers, not yet corrected for multiple testing."""
     variants = result.variants
     counts = {name: variants[name].published for name in claim.names}
     if isinstance(claim, CostClaim):
@@ -78,10 +78,10 @@ def _published_overfitting(claim: OverfitsLessClaim, variants: Mapping[str, Vari
 
 
 def _published_diminishing(steps: Sequence[VariantResult]) -> Test:
-    """A z test of the difference of two gains as if errors were independent.
+    """A z test of the difference of two gains, with errors taken as independent.
 
-    Networks that err on the same images differ less by chance, so this is cautious as long as the
-    middle one shares its errors with the others at least as much as they with each other.
+    Networks that err on the same images differ less by chance, so this is conservative as long as
+    the middle one shares its errors with the others at least as much as they do with each other.
     """
     counts: list[Counts] = [step.published for step in steps]  # type: ignore[misc]
     shares = [each.accuracy for each in counts]

@@ -1,4 +1,4 @@
-"""What the runs of a study came to: for each variant, which images each seed got right."""
+"""Results of the runs of a study: for each variant, which images each seed got right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def rise_of_loss(curves: pd.DataFrame) -> float:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """One variant with its finished runs, one a seed."""
+    """One variant with its finished runs, one per seed."""
 
     name: str
     label: str
@@ -46,14 +46,14 @@ class VariantResult:
     labels: NDArray[np.int64]
     """int64 [N]: their labels."""
     predictions: NDArray[np.int64]
-    """int64 [S, N]: what each seed said."""
+    """int64 [S, N]: predictions of each seed."""
     published: Counts | None
     published_per_class: pd.DataFrame | None
     """Rows by digit; columns precision, recall, f1."""
     published_curves: pd.DataFrame | None
-    """A row an epoch (from 0); columns train_accuracy, train_loss, valid_accuracy, valid_loss."""
+    """One row per epoch (from 0): train_accuracy, train_loss, valid_accuracy, valid_loss."""
     costs: tuple[Cost, ...]
-    """What was measured, in the order of the rounds; empty if nothing was."""
+    """The measurements, in the order of the rounds; empty if there are none."""
 
     @property
     def cost(self) -> Cost | None:
@@ -119,7 +119,8 @@ def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
     """Read the finished runs in a study's folder.
 
     Raises:
-        InputError: a run is damaged, or runs of one experiment were trained on different data.
+        InputError: a run or costs.json is damaged, a configuration was changed since it was run, or
+            runs of one experiment saw different data or were judged on different images.
     """
     costs = read_costs(folder / STUDY_FILES / "costs.json")
     cache: dict[tuple[str, str], tuple[Run, ...]] = {}
@@ -138,7 +139,7 @@ def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
 
 
 def _finished(folder: Path, judged_on: str) -> tuple[Run, ...]:
-    """The finished runs of one configuration, by seed."""
+    """The finished runs of one configuration that can be judged so, by seed."""
     runs = [run for run in runs_in(folder) if run.finished]
     return tuple(run for run in runs if judged_on == "validation" or run.has_predictions("test"))
 
@@ -156,7 +157,7 @@ def _variant(
     part = "valid" if comparison.judged_on == "validation" else "test"
     each = [run.predictions(part) for run in runs]
     for run in runs:
-        read_best(run)  # or say now that it is damaged
+        read_best(run)  # raises now if it is damaged
     _check_seeds(experiment, runs, [index for index, _, _ in each])
     none = np.zeros(0, dtype=np.int64)
     other, _, place_name = (comparison.variants[name].published or "").partition("/")

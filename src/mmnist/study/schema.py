@@ -1,8 +1,8 @@
 """What a study is: controlled experiments, their variants, and the claims that they test.
 
-A study file says what is compared and which claims are judged by it; what is trained stands in the
-configuration file of each variant. The words follow the paper: an *experiment* changes one thing
-and keeps all else; its *variants* are the configurations that are compared.
+A study file says what is compared and which claims are judged by it; what is trained is in the
+configuration file of each variant. The terms follow the paper: an *experiment* changes one thing
+and keeps everything else; its *variants* are the configurations that are compared.
 """
 
 from typing import Annotated, Any, Literal
@@ -68,7 +68,7 @@ class BetterClaim(_Claim):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Which is said to be better than which."""
+        """Pairs of variants, the one that is said to be better first."""
         return [(better, worse) for better in self.better for worse in self.than]
 
 
@@ -86,7 +86,7 @@ class RankingClaim(_Claim):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Which is said to be better than which: each than the next."""
+        """Pairs of variants, the one that is said to be better first: each and the next."""
         return list(zip(self.order, self.order[1:], strict=False))
 
 

@@ -1,4 +1,4 @@
-"""Does a claim hold? Tests on one's own runs, and on the counts that were published."""
+"""Whether claims hold: tests on own runs, and on published counts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -44,8 +44,8 @@ def judge(result: ComparisonResult) -> list[Judgement]:
 
     Two variants of one seed each are compared by McNemar's exact test, groups of seeds by a
     bootstrap of the images with a t for the spread between seeds (`mmnist.evaluation.compare`). A
-    claim of several tests holds if each of them does, and does not hold if the opposite of any is
-    shown.
+    claim of several tests holds if all of them show it, and does not hold if any shows the
+    opposite.
 
     Raises InputError if variants that are to be compared were judged on different images.
     """
@@ -138,8 +138,8 @@ _BOOTSTRAP = {True: "bootstrap of images, t over seeds", False: "bootstrap of im
 def _comparable(variants: Sequence[VariantResult]) -> tuple[list[NDArray[np.bool_]], bool]:
     """Right answers bool [S, N] of each variant, and whether all have several seeds.
 
-    Where one has a single seed, the spread between its seeds is unknown, and so is the recipe's:
-    then one network of each is compared, of the seed that all have if there is one.
+    If one has a single seed, the spread between its seeds is unknown. Then one network of each is
+    compared, of a seed that all have if there is one.
 
     Raises InputError if the variants were judged on different images.
     """
@@ -180,6 +180,6 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     estimate, low, high = (
         value - sign * claim.threshold for value in (found.estimate, *found.interval)
     )
-    # Seeds share their images: they cannot tell more of the threshold than so many images can.
+    # Seeds share their images: they cannot say more about the threshold than so many images can.
     p = max(found.p, exact.p)
     return Test(exact.name, estimate, (low, high), p, _BOOTSTRAP[True])

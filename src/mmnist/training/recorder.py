@@ -125,7 +125,7 @@ class Recorder(Callback):
             digits = self.epoch < self.experiment.pretraining_epochs
             section = "pretraining" if digits else "train"
             raise RunError(
-                f"the {kind} loss of epoch {self.epoch + 1} is not a number any more: lower "
+                f"the {kind} loss of epoch {self.epoch + 1} is no longer finite: lower "
                 f"{section}.learning_rate, set train.gradient_clip, or try compute.precision fp32"
             )
 

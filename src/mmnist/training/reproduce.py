@@ -79,7 +79,7 @@ def run_all(
         except InUse:
             outcome.elsewhere.append(title)
         except RunError as error:
-            say(f"{title} could not be made: {error}")
+            say(f"{title} failed: {error}")
             outcome.failed[title] = str(error)
     return outcome
 
@@ -175,8 +175,8 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
         return
     if not run.model_file.is_file():
         raise RunError(
-            f"{run.path} has lost its weights ({run.model_file.name}), so that its test images "
-            "cannot be predicted: bring the file back, or delete the folder to train it again"
+            f"{run.path} has lost its weights ({run.model_file.name}), so its test images cannot "
+            "be predicted: restore the file, or delete the folder to train it again"
         )
     images = store.images("test")
     say(f"{run.title}: predicting {len(images):,} test images")
@@ -190,4 +190,4 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
 
 def _go_on(left: int | None) -> str:
     runs = "" if left is None else f" (runs left: {left})"
-    return f"everything is saved{runs}; the same command goes on from here"
+    return f"everything is saved{runs}; the same command continues from here"

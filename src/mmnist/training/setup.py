@@ -93,8 +93,8 @@ def choose_algorithms(experiment: Experiment, hardware: Hardware) -> None:
     pools = model.architecture == "simple_cnn" and not model.reads_maximum
     if deterministic and pools and hardware.device.type == "cuda":
         raise InputError(
-            "compute.deterministic: simple_cnn has an adaptive average pooling, whose gradient "
-            "torch has no deterministic operation for on CUDA; leave it false, or take --device cpu"
+            "compute.deterministic: simple_cnn has adaptive average pooling, for whose gradient "
+            "torch has no deterministic operation on CUDA; leave it false, or use --device cpu"
         )
     if deterministic:  # read by cuBLAS when it is first used
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -143,7 +143,7 @@ def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
     if digits is None:
         raise InputError(
             f"train.presence_weight is {experiment.train.presence_weight:g}, but {store.path} does "
-            "not say which digits are in its images: set it to 0, or take a generated data set"
+            "not say which digits are in its images: set it to 0, or use a generated data set"
         )
     return digits
 
@@ -152,7 +152,7 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
     before, now = run.environment["data"]["fingerprint"], store.fingerprint
     if before != now:
         raise InputError(
-            f"{run.path} was begun on other data: {store.path} had the fingerprint {before[:12]} "
+            f"{run.path} was started on other data: {store.path} had the fingerprint {before[:12]} "
             f"then and has {now[:12]} now; restore the data, or delete {run.path} to start afresh"
         )
     if patches is None:
@@ -160,15 +160,15 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
     told = run.environment["pretraining"]
     if told["digits_sha256"] != patches.digits_fingerprint:
         raise InputError(
-            f"{run.path} was begun with other handwritten digits: those of {told['digits']} then, "
-            f"and of {patches.digits} now, are not the same; set pretraining.digits to where the "
-            f"first ones are, or delete {run.path} to start afresh"
+            f"{run.path} was started with other handwritten digits: those of {told['digits']} then "
+            f"and of {patches.digits} now are not the same; set pretraining.digits to where the "
+            f"original ones are, or delete {run.path} to start afresh"
         )
     version = told.get("patches_version", 1)  # which older runs do not state
     if version != PATCHES_VERSION:
         raise InputError(
-            f"{run.path} was begun with patches of version {version}, but this version of mmnist "
-            f"draws version {PATCHES_VERSION}: go on with the one that began it, or delete "
+            f"{run.path} was started with patches of version {version}, but this version of mmnist "
+            f"draws version {PATCHES_VERSION}: continue with the mmnist that started it, or delete "
             f"{run.path} to start afresh"
         )
 
@@ -182,7 +182,7 @@ def _notes(
     valid = f"{len(dataloaders.valid.index):,} images of {source}"
     images = f"on {len(dataloaders.train.index):,} + {valid}"
     if not experiment.train.epochs:
-        images = f"judged by {valid}"
+        images = f"validated on {valid}"
     yield (
         f"{experiment.name}/seed-{experiment.seed}: {experiment.model.architecture}{size}, "
         f"{count_parameters(setup.learner.model):,} parameters, {experiment.resize} px, "
@@ -194,15 +194,15 @@ def _notes(
         settings = experiment.pretraining
         overlap = digits_overlap(setup.patches, store)
         yield (
-            f"{_which_epochs(experiment)}: {settings.patches:,} patches each of "
-            f"{settings.side} px, from {len(setup.patches.pool.images):,} handwritten digits of "
+            f"{_which_epochs(experiment)}: {settings.patches:,} patches of {settings.side} px per "
+            f"epoch, from {len(setup.patches.pool.images):,} handwritten digits of "
             f"{setup.patches.digits}" + (f"; {overlap}" if overlap else "")
         )
         chosen = [n for n in range(settings.epochs) if settings.candidates_in(n) > 1]
         if chosen:
             yield (
-                f"from epoch {chosen[0] + 1} on, patches that are read badly are learnt from more "
-                "often, so that training loss and accuracy look worse"
+                f"from epoch {chosen[0] + 1} on, badly read patches are trained on more often, so "
+                "training loss and accuracy look worse"
             )
     if setup.state.epoch or setup.state.step:
         yield f"resumed at epoch {setup.state.epoch + 1}, batch {setup.state.step + 1}"

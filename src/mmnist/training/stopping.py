@@ -39,10 +39,10 @@ class StopRequest:
         place = f"epoch {epoch + 1}" + (f", batch {step} of {steps}" if step else " (not begun)")
         if self.asked:
             raise Interrupted(
-                f"saved at {place}; to go on, give the same command with --resume (and without "
+                f"saved at {place}; to continue, run the same command with --resume (and without "
                 "--force)"
             )
-        raise OutOfTime(f"saved at {place}; the same command goes on from there")
+        raise OutOfTime(f"saved at {place}; the same command continues from there")
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def stop_on_signal(deadline: float | None = None) -> Iterator[StopRequest]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        live_console().print("stopping after this step (again to stop at once) …")
+        live_console().print("stopping after this step (Ctrl-C again to stop at once) …")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, request) for number in numbers}

@@ -60,7 +60,7 @@ def train(
     with explained_if_too_small(experiment, hardware):
         ready = set_up(experiment, hardware, resume_from=run if resumed else None)
     if resume and run.exists and not resumed:
-        again = f"{run.path} had no {run.checkpoint_file.name}: the run begins again"
+        again = f"{run.path} had no {run.checkpoint_file.name}: the run starts over"
         ready.notes.insert(0, again)
     # Only now, when the experiment is known to be possible, is anything written or replaced.
     with run.held():
@@ -68,7 +68,7 @@ def train(
         if check_run(run_of(experiment, root), experiment, resume=resume, overwrite=overwrite):
             return run
         if resume and run.checkpoint_written != checkpoint:
-            raise InUse(f"another process has got on with {run.path}; give the command again")
+            raise InUse(f"another process has continued {run.path}; run the command again")
         environment = describe_environment(hardware, ready.store, ready.patches)
         if resumed:
             run.note_resumption(environment)
@@ -99,8 +99,8 @@ def _fit(run: Run, experiment: Experiment, ready: Setup, deadline: float | None)
         _finish(run, state, reporter)
         if stop.asked:  # when there was no step left to stop after
             raise Interrupted(
-                f"{run.path} is finished; to go on with what comes after it, give the same command "
-                "with --resume (and without --force)"
+                f"{run.path} is finished; to continue with what comes after it, run the same "
+                "command with --resume (and without --force)"
             )
 
 
@@ -119,7 +119,7 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
     if not resume:
         state = "finished" if run.finished else "unfinished"
         raise InputError(
-            f"{run.path} holds a run already ({state}): add --resume to go on with it, --force to "
+            f"{run.path} already holds a run ({state}): add --resume to continue it, --force to "
             "replace it, or another name with --set name=…"
         )
     _check_same_experiment(run, experiment)
@@ -137,8 +137,8 @@ def _refuse_unknown_files(run: Run) -> None:
     lost = sorted(name for name in names if not name.startswith("."))
     if lost:
         raise InputError(
-            f"{run.path} has no {run.config_file.name}, so nothing tells whose run it is, but "
-            f"holds {', '.join(lost)}: bring the file back, move the folder away, or replace it "
+            f"{run.path} has no {run.config_file.name}, so it is unknown which run this is, but "
+            f"it holds {', '.join(lost)}: restore the file, move the folder away, or replace it "
             "with --force"
         )
 
@@ -162,7 +162,7 @@ def _check_same_experiment(run: Run, experiment: Experiment) -> None:
     changed = differing_keys([run.experiment, experiment], {"compute"})
     if changed:
         raise InputError(
-            f"{run.path} was begun with another configuration; different: {', '.join(changed)}. "
+            f"{run.path} was started with another configuration; different: {', '.join(changed)}. "
             f"Resume it with `{run.resume_command}`, or give the new experiment another name with "
             "--set name=…"
         )

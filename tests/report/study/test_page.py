@@ -4,7 +4,7 @@ import re
 
 import pytest
 from PIL import Image
-from report.study.invented import STUDY, environment
+from report.study.invented import NUMBERS, STUDY, environment
 
 from mmnist.data.store import open_store
 from mmnist.errors import InputError, RunError
@@ -196,3 +196,13 @@ def test_published_numbers_alone_give_a_page_without_own_columns(make_result, tm
     assert "Own runs" not in text
     assert "nan" not in text.lower().replace("finance", "")
     assert not (tmp_path / "page" / "tables" / "runs.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["per_class.csv", "curves.csv"])
+def test_published_numbers_other_than_accuracies_are_enough_for_a_page(make_result, tmp_path, name):
+    """The paper's curves or its per-class table may be all that is known of an experiment."""
+    result = make_result(published={name: NUMBERS[name]}, accuracies={}, costs={})
+    page = write_study_page(result, tmp_path / "page")[0].read_text(encoding="utf-8")
+    assert "Published numbers alone." in page
+    assert ("per_class" in page) == (name == "per_class.csv")
+    assert ("loss.png" in page) == (name == "curves.csv")

@@ -44,7 +44,7 @@ _ACCURACY = (
 
 
 def accuracy_table(content: StudyContent, *comparisons: ComparisonResult) -> Table:
-    """Accuracy of every variant of some experiments, published and one's own."""
+    """Accuracy of every variant of some experiments, published and of own runs."""
     rows = [
         {"experiment": comparison.name, **_accuracy_row(variant, judged_part(comparison))}
         for comparison in comparisons
@@ -109,7 +109,7 @@ def _accuracy_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _baselines(comparisons: Iterable[ComparisonResult]) -> Iterator[str]:
-    """What always giving the most frequent label would come to."""
+    """Sentences on the accuracy of always answering with the most frequent label."""
     sentences = []
     for comparison in comparisons:
         for variant in comparison.ran:

@@ -36,7 +36,7 @@ _RANGE = "A range of p: for the largest and the smallest overlap of the errors t
 
 
 def claim_table(content: StudyContent) -> Table:
-    """Every claim with its two verdicts, and the numbers that they hang on."""
+    """Every claim with its two verdicts, and the numbers that decide them."""
     rows = [
         {
             "experiment": comparison.name,
@@ -97,7 +97,7 @@ _TESTS = (
 
 
 def single_tests_table(content: StudyContent) -> Table:
-    """Every single test of every claim, on published numbers and on one's own runs."""
+    """Every single test of every claim, on published numbers and on own runs."""
     rows = [
         {"experiment": comparison.name, "claim": judgement.claim.claim, **row}
         for comparison, judgement in content.claims

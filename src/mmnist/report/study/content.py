@@ -13,10 +13,10 @@ from mmnist.study.verdicts import Judgement, judge
 
 
 class Caveat(NamedTuple):
-    """What a reader must know before any number; stands with every table and figure."""
+    """What a reader must know before any number; shown with every table and figure."""
 
     lead: str
-    """Its first words, which the page has in bold."""
+    """Its first words, in bold on the page."""
     rest: str
 
     def __str__(self) -> str:
@@ -35,12 +35,11 @@ class StudyContent:
     @property
     def has_published(self) -> bool:
         """Whether there is any published number."""
-        published = self.result.loaded.published
-        return bool(published.counts or published.per_class or published.curves)
+        return bool(self.result.loaded.published)
 
     @property
     def has_own(self) -> bool:
-        """Whether there is anything of one's own: a finished run, or a cost."""
+        """Whether there are own results: a finished run, or a measured cost."""
         variants = (v for each in self.result.comparisons for v in each.variants.values())
         return bool(self.result.runs) or any(variant.cost for variant in variants)
 
@@ -63,7 +62,7 @@ def build_content(result: StudyResult) -> StudyContent:
     """Judge the claims of a study.
 
     Raises:
-        InputError: no run is finished, and there are no published numbers to judge either.
+        InputError: no run is finished, and there are no published numbers either.
     """
     if reason := why_empty(result):
         hint = "" if _trained(result) else f"; train them with: {_command(result)}"
@@ -74,7 +73,7 @@ def build_content(result: StudyResult) -> StudyContent:
 
 def why_empty(result: StudyResult) -> str:
     """Why there is nothing to report; empty if there is something."""
-    if result.runs or result.loaded.published.counts:
+    if result.runs or result.loaded.published:
         return ""
     study = f"{result.loaded.study.name} in {result.folder}"
     if _trained(result):
@@ -86,13 +85,14 @@ def why_empty(result: StudyResult) -> str:
 
 
 def seeds_of(variant: VariantResult) -> list[int]:
-    """Seeds of its finished runs."""
+    """Seeds of the variant's finished runs."""
     return [run.seed for run in variant.runs]
 
 
 def interval_of(variant: VariantResult) -> tuple[float, float] | None:
-    """95 % interval of the accuracy: of t over the seeds, for a single seed Wilson's over the
-    images; None without a run.
+    """95 % interval of the accuracy; None without a run.
+
+    It is a t interval over the seeds or, for a single seed, Wilson's over the images.
     """
     if variant.spread is None:
         return None
@@ -100,7 +100,7 @@ def interval_of(variant: VariantResult) -> tuple[float, float] | None:
 
 
 def judged_part(comparison: ComparisonResult) -> str:
-    """`validation` or `test`."""
+    """The images that the experiment is judged on: `validation` or `test`."""
     return comparison.comparison.judged_on
 
 
@@ -126,7 +126,7 @@ def _caveats(result: StudyResult) -> list[Caveat]:
         caveats.append(Caveat("Published numbers alone.", " No run of one's own is finished yet."))
     if study.smaller:
         caveats.append(Caveat("A smaller copy.", " " + _sentence(study.smaller)))
-    # How it was computed is said among what was run.
+    # How it was computed is in the page's section "What was run".
     changes = [change for change in study.changes if not change.startswith("compute.")]
     if changes:
         caveats.append(Caveat("Changed in all configurations:", f" {', '.join(changes)}."))

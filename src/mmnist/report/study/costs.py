@@ -44,8 +44,9 @@ _COSTS = (
 
 
 def cost_table(content: StudyContent) -> Table | None:
-    """What each variant costs, also relative to the first of its experiment; None if nothing was
-    measured.
+    """What each variant costs, also relative to the first of its experiment.
+
+    None if nothing was measured.
     """
     images = _image_counts(content.result)
     rows: list[dict[str, Any]] = []
@@ -64,7 +65,7 @@ def cost_table(content: StudyContent) -> Table | None:
 
 
 def costs_of(result: StudyResult) -> list[Cost]:
-    """What was measured, each configuration once."""
+    """The measured costs, each configuration once."""
     found = {
         variant.config.name: variant.cost
         for comparison in result.comparisons
@@ -116,7 +117,7 @@ def _cost_row(
 
 
 def _image_counts(result: StudyResult) -> dict[tuple[Any, ...], tuple[int, int]]:
-    """Training and validation images of each split, as its runs tell."""
+    """Numbers of training and validation images of each split, as its runs recorded them."""
     return {
         _split_key(run.experiment): (run.summary["train_images"], run.summary["valid_images"])
         for run in result.runs
@@ -143,7 +144,7 @@ def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str
 
 
 def _rounds(result: StudyResult) -> str:
-    """How often they were measured, where it was more than once."""
+    """The number of rounds of measurement in words; empty if it is 1."""
     variants = [each for comparison in result.comparisons for each in comparison.variants.values()]
     rounds = sorted({len(variant.costs) for variant in variants if variant.costs})
     return "" if rounds == [1] else f", medians of {' or '.join(map(str, rounds))} rounds"

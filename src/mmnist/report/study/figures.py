@@ -1,6 +1,6 @@
 """A study's figures: loss by epoch, accuracy of all variants, accuracy against cost.
 
-Each returns a matplotlib figure to be saved within `STYLE`; `None` where there is nothing to show.
+Each function returns a matplotlib figure to save within `STYLE`, or `None` if it would be empty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from mmnist.report.study.wording import count, seed_count
 from mmnist.study.results import ComparisonResult, VariantResult
 
 _PARTS = {"train": "training", "valid": "validation"}
-#: Own and published line of the first variants, and of those for which a colour comes again.
+#: Line styles (own, published) of the first variants, and of those for which colours repeat.
 _LINES = (("-", "--"), ("-.", ":"))
 _GREY = "#444444"
 
@@ -58,7 +58,7 @@ def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure |
 
 
 def accuracy_figure(content: StudyContent) -> Figure | None:
-    """Accuracy of every variant, published and one's own, a panel an experiment."""
+    """Accuracy of every variant, published and of own runs, with one panel per experiment."""
     comparisons = [each for each in content.result.comparisons if _with_accuracy(each)]
     if not comparisons:
         return None
@@ -85,7 +85,7 @@ def accuracy_figure(content: StudyContent) -> Figure | None:
 
 
 def cost_figure(content: StudyContent) -> Figure | None:
-    """Accuracy against the time of one training image, a panel an experiment."""
+    """Accuracy against the time of one training image, with one panel per experiment."""
     comparisons = [each for each in content.result.comparisons if _with_cost(each)]
     if not comparisons:
         return None
@@ -110,7 +110,7 @@ def cost_figure(content: StudyContent) -> Figure | None:
 
 
 def _figure(width: float, height: float, notes: Sequence[str]) -> tuple[Figure, Figure | SubFigure]:
-    """A figure of this size in inches, made higher by the notes at its foot; and its upper part."""
+    """A figure of this size in inches, plus room for notes at its foot; and the part above them."""
     if not notes:
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure
@@ -123,12 +123,12 @@ def _figure(width: float, height: float, notes: Sequence[str]) -> tuple[Figure, 
 
 
 def _style(place: int) -> tuple[str, tuple[str, str]]:
-    """Colour of the variant at this place of its experiment, its own and its published line."""
+    """Colour and line styles (own, published) of the variant at this position in its experiment."""
     return COLOURS[place % len(COLOURS)], _LINES[place // len(COLOURS) % len(_LINES)]
 
 
 def _own_curve(axes: Axes, variant: VariantResult, column: str, colour: str, style: str) -> None:
-    # Early stopping may end seeds at different epochs: only those that all have are drawn.
+    # Early stopping may end seeds at different epochs: only epochs that all have are drawn.
     curves = pd.concat(
         [run.metrics.set_index("epoch")[column] for run in variant.runs], axis=1, join="inner"
     )
@@ -218,7 +218,7 @@ def _accuracy_legend(main: Figure | SubFigure, content: StudyContent) -> None:
 
 
 def _at_least_a_point(low: float, high: float) -> tuple[float, float]:
-    """Limits of an axis, moved apart to one percentage point, so that nothing is blown up."""
+    """Limits of an axis, at least one point apart, so that tiny differences are not magnified."""
     missing = max(0.0, 0.01 - (high - low)) / 2
     return low - missing, high + missing
 

@@ -31,7 +31,7 @@ p > em:only-child { font-size: 0.84rem; color: #555; font-style: normal; }
 
 
 def render_html(markdown: str, title: str) -> str:
-    """The page in HTML, with its look in it; verdicts in bold get the colour of what they say."""
+    """The page as HTML, including its style; verdicts in bold are coloured by what they say."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     for verdict in Verdict:
         name = verdict.value.replace(" ", "-")

@@ -27,7 +27,7 @@ class Stores:
         self._opened: dict[str, Store | str] = {}
 
     def images_of(self, variant: VariantResult) -> NDArray[np.uint8] | str:
-        """The training images [N, height, width] that its runs saw, or why they cannot be shown."""
+        """Training images [N, height, width] of the variant's runs, or why they cannot be shown."""
         path = variant.config.data.path
         if path not in self._opened:
             try:
@@ -45,7 +45,7 @@ class Stores:
 def draw_misclassified(
     content: StudyContent, comparison: ComparisonResult, stores: Stores, path: Path
 ) -> str | None:
-    """Write the images to `path`, the notes at its foot; returns why not where that is impossible.
+    """Write the images to `path`, with the notes below; return why not if that is impossible.
 
     Raises:
         RunError: the file cannot be written.
@@ -68,8 +68,7 @@ def draw_misclassified(
 def most_confident_errors(variant: VariantResult) -> tuple[list[int], list[str]]:
     """Indices of up to `IMAGES` images and a caption for each, such as `9, said 4 (0.98)`.
 
-    What the seeds say together, the mean of their probabilities, counts; the most confident error
-    comes first.
+    The prediction is that of the seeds' mean probabilities; the most confident error comes first.
     """
     each = [run.predictions("valid") for run in variant.runs]
     index, labels, _ = each[0]

@@ -27,7 +27,7 @@ from mmnist.study.results import ComparisonResult, StudyResult
 
 @dataclass
 class _Files:
-    """What was written beside the page, by what it shows."""
+    """Files written beside the page, by what they show."""
 
     folder: Path
     tables: dict[str, list[Path]] = field(default_factory=dict)
@@ -44,8 +44,7 @@ class _Files:
 
 
 def write_study_page(result: StudyResult, folder: Path) -> list[Path]:
-    """Write README.md, index.html, tables/ and figures/ into `folder`; what was written, the page
-    first.
+    """Write README.md, index.html, tables/ and figures/ into `folder`; return paths, page first.
 
     Raises:
         InputError: there is neither a finished run nor a published number.

@@ -41,9 +41,9 @@ _COLUMNS = (
 
 
 def per_class_table(content: StudyContent, comparison: ComparisonResult) -> Table | None:
-    """Precision, recall and F1 by digit for each variant, published beside one's own.
+    """Precision, recall and F1 by digit for each variant, published beside own ones.
 
-    With several seeds, the mean over them. None where there is nothing by digit.
+    With several seeds, the mean over them. None if there are no numbers by digit.
     """
     rows = [row for variant in comparison.variants.values() for row in _rows(variant)]
     if not rows:

@@ -36,8 +36,10 @@ _CURVES = (
 
 
 def write_runs(result: StudyResult, folder: Path, note: str) -> list[Path]:
-    """Write runs.csv (a line a run, at its best epoch, counted from 0) and curves.csv (a line an
-    epoch) into `folder`; `note` stands in their last column.
+    """Write runs.csv (one line per run) and curves.csv (one line per epoch) into `folder`.
+
+    runs.csv gives each run at its best epoch, counted from 0. `note`, unless empty, is in the last
+    column of both.
 
     Raises:
         RunError: a file cannot be written.

@@ -11,7 +11,7 @@ from mmnist.study.results import StudyResult
 
 
 def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
-    """What the runs were made on and with, as pairs of a heading and plain text."""
+    """Machines, versions, data and seeds of the runs, as pairs of a heading and plain text."""
     result = content.result
     lines = [
         ("Device", _told(result.runs, _device)),
@@ -26,9 +26,9 @@ def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
 
 
 def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
-    """Variants without a finished run, and runs that were begun and not finished, with the reason.
+    """Variants without a finished run, and runs begun but not finished, each with the reason.
 
-    Variants that share a run stand in one line.
+    Variants that share a run are on one line.
     """
     places: dict[str, list[str]] = {}
     for (experiment, variant), config in result.loaded.configs.items():
@@ -64,7 +64,7 @@ def _progress(run: Run) -> str:
 
 
 def _told(runs: Iterable[Run], tell: Callable[[Run], str | None]) -> str:
-    """What all runs tell; where they differ, each answer with the number of its runs."""
+    """What all runs recorded; if they differ, each answer with the number of its runs."""
     answers: dict[str, int] = {}
     for run in runs:
         answer = tell(run)

@@ -1,4 +1,4 @@
-"""The first part of the page: what it is, what came out, how that was judged."""
+"""The first part of the page: what it is about, the verdicts, and how they were reached."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from mmnist.study.results import VariantResult
 
 
 def render_head(content: StudyContent) -> Iterator[str]:
-    """Title, what must be known before any number, source."""
+    """Title, caveats and source."""
     study = content.result.loaded.study
     yield f"# {line(study.title)}"
     if content.caveats:
@@ -38,7 +38,7 @@ def render_summary(content: StudyContent) -> Iterator[str]:
 
 
 def line(text: str, *, strip: bool = True) -> str:
-    """`text` in one line, as Markdown shows it literally."""
+    """`text` on one line, escaped so that Markdown shows it literally."""
     words = " ".join(text.split())
     if not strip and text.startswith(" "):
         words = f" {words}"
@@ -69,7 +69,7 @@ def _verdicts(findings: list[Finding]) -> str:
 
 
 def _method(content: StudyContent) -> Iterator[str]:
-    """How verdicts are made, as far as it matters here."""
+    """How verdicts are made, as far as it matters to this study."""
     methods = {
         test.method
         for _, judgement in content.claims

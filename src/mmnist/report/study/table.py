@@ -11,7 +11,7 @@ from mmnist.files import write_text
 from mmnist.report.latex import escape, latex_line, latex_table
 from mmnist.report.tables import escape_markdown, markdown_table
 
-#: Stands where there is nothing to say.
+#: Shown in a cell without a value.
 NOTHING = "–"
 
 #: A LaTeX table with more rows than this is broken over pages.
@@ -23,22 +23,22 @@ _SMALL = r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}"
 
 @dataclass(frozen=True)
 class Column:
-    """A column as people read it, made of one or more columns of the CSV file."""
+    """A column as it is displayed, made of one or more columns of the CSV file."""
 
     heading: str
-    """What stands above it; a column without a heading is in the CSV file only."""
+    """Its heading; a column without one is in the CSV file only."""
     keys: tuple[str, ...]
     """Names of its columns in the CSV file, which are keys of the rows."""
     show: Callable[..., str] = str
-    """Values of all keys → the cell as plain text; asked only if the first value is there."""
+    """Values of all keys → the cell as plain text; called only if the first value is there."""
     left: bool = False
-    """Set to the left, as words are."""
+    """Whether it is left-aligned, as words are."""
     width: float | None = None
     """Width in LaTeX, in cm, for text that needs several lines."""
     bold: bool = False
     """Whether its cells are bold in Markdown."""
     missing: str = NOTHING
-    """What stands in a cell that has nothing to say."""
+    """Shown in a cell without a value."""
 
 
 def integer(value: int) -> str:
@@ -56,18 +56,18 @@ VARIANT = (
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw values, and how people read them."""
+    """Rows of raw values, and how to display them."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, Any], ...]
     """Raw values by key; what is missing or None is an empty cell."""
     notes: tuple[str, ...] = ()
-    """How to read it: sentences that stand below it, as plain text."""
+    """How to read it: sentences shown below it, as plain text."""
     caveats: tuple[str, ...] = ()
-    """What stands below it in every format, and in each row of the CSV file."""
+    """Shown below it in every format, and in each row of the CSV file."""
     group: str = ""
-    """Key by which rows belong together; in LaTeX, a line parts the groups."""
+    """Key by which rows are grouped; in LaTeX, a rule separates the groups."""
 
     def without(self, *keys: str) -> "Table":
         """The table without the columns that begin with these keys."""
@@ -75,7 +75,7 @@ class Table:
 
     @property
     def shown(self) -> list[Column]:
-        """The columns that people see: those that have a heading and anything to say."""
+        """The columns that are displayed: those with a heading and at least one value."""
         return [
             column
             for column in self.columns
@@ -101,9 +101,9 @@ def render_markdown(table: Table) -> str:
 
 
 def render_csv(table: Table) -> str:
-    """Raw values: shares from 0 to 1, nothing rounded, empty cells where there is nothing.
+    """Raw values as CSV: shares from 0 to 1, nothing rounded, empty cells for missing values.
 
-    The caveats stand in the last column, `note`, so that no row is read without them.
+    The caveats are in the last column, `note`, so that no row is read without them.
     """
     keys = list(dict.fromkeys(key for column in table.columns for key in column.keys))
     rows = [{key: row.get(key) for key in keys} for row in table.rows]
@@ -114,7 +114,7 @@ def render_csv(table: Table) -> str:
 
 
 def render_latex(table: Table) -> str:
-    """The table with title and notes as caption; one that fills a page is a longtable."""
+    """The table with title and notes as caption; a long one is a longtable."""
     columns = table.shown
     spec = "".join(map(_latex_column, columns))
     head = [latex_line(escape(column.heading) for column in columns), r"\midrule"]
@@ -141,7 +141,7 @@ def render_latex(table: Table) -> str:
 
 
 def write_table(table: Table, folder: Path, name: str) -> list[Path]:
-    """Write `<name>.md`, `.csv` and `.tex` into `folder`; their paths, in this order.
+    """Write `<name>.md`, `.csv` and `.tex` into `folder`; return their paths, in this order.
 
     Raises:
         RunError: a file cannot be written.

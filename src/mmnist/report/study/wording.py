@@ -19,7 +19,7 @@ def joined(items: Iterable[object]) -> str:
 
 
 def estimate(value: float, unit: str = "accuracy") -> str:
-    """A difference of accuracies in percentage points, or of losses as it is."""
+    """A difference of accuracies in percentage points, or of losses unchanged."""
     return f"{_signed(100 * value, 2)} points" if unit == "accuracy" else _signed(value, 4)
 
 
@@ -37,8 +37,9 @@ def p_value(p: float, low: float | None = None) -> str:
 
 
 def own_basis(claim: Claim, result: ComparisonResult) -> tuple[int, list[int]] | None:
-    """Images that the claim's variants were judged on, and numbers of seeds (each once, in order);
-    None without a run.
+    """Number of images that the claim's variants were judged on, and their numbers of seeds.
+
+    The numbers of seeds are in order, each once. None without a run.
     """
     ran = [result.variants[name] for name in claim.names if result.variants[name].runs]
     if not ran:
@@ -47,13 +48,13 @@ def own_basis(claim: Claim, result: ComparisonResult) -> tuple[int, list[int]] |
 
 
 def published_images(claim: Claim, result: ComparisonResult) -> int | None:
-    """Images that the published numbers of the claim's variants rest on."""
+    """Number of images that the published numbers of the claim's variants rest on."""
     counts = [result.variants[name].published for name in claim.names]
     return next((value.n for value in counts if value is not None), None)
 
 
 def own_finding(finding: Finding, claim: Claim, result: ComparisonResult) -> str:
-    """The decisive number of one's own runs, with the images and seeds that it rests on."""
+    """The decisive number of own runs, with the images and seeds that it rests on."""
     basis = own_basis(claim, result)
     text = "" if basis is None else f"{count(basis[0], 'image')}, {seed_count(basis[1])}"
     return _finding(finding, claim, text)
@@ -73,7 +74,7 @@ def seed_count(numbers: list[int]) -> str:
 
 
 def best_variant(variants: Iterable[VariantResult]) -> VariantResult | None:
-    """The variant with the highest mean accuracy; the first of equal ones, None without a run."""
+    """The variant with the highest mean accuracy, the first of equal ones; None without a run."""
     ran = [variant for variant in variants if variant.spread is not None]
     return max(ran, key=lambda variant: variant.spread.mean, default=None)  # type: ignore[union-attr]
 
@@ -89,7 +90,7 @@ def _finding(finding: Finding, claim: Claim, basis: str) -> str:
 
 
 def _decisive(finding: Finding, claim: Claim) -> tuple[Test, str]:
-    """The test that the verdict hangs on, and what to say before its number."""
+    """The test that decides the verdict, and the words before its number."""
     tests = finding.tests
     if len(tests) == 1:
         plain = isinstance(claim, BetterClaim | RankingClaim) and not finding.remark
