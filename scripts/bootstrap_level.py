@@ -2,10 +2,10 @@
 
     python scripts/bootstrap_level.py [REPEATS]
 
-Two recipes of the same accuracy are made up again and again, with images that differ in
-difficulty (in part for each recipe on its own) and seeds that differ in skill, and tested at the
-5 % level. Prints a Markdown table: the rate of false positives for 1, 2, 3 and 5 seeds, beside the
-rate of a plain bootstrap that draws seeds with replacement. Takes about a minute.
+Two recipes of the same accuracy are simulated again and again, with images that differ in
+difficulty (partly for each recipe separately) and seeds that differ in skill, and tested at the 5 %
+level. Prints a Markdown table: the rate of false positives for 1, 2, 3 and 5 seeds, next to that of
+a plain bootstrap that draws seeds with replacement. Takes about a minute.
 """
 
 import sys
@@ -30,17 +30,17 @@ SETTINGS = [
 SEEDS = (1, 2, 3, 5)
 RESAMPLES = 999
 
-#: Standard deviations of the difficulty of an image, on the scale of a network's own luck with it:
-#: for all recipes alike, and for one recipe.
+#: Standard deviations of the difficulty of an image, relative to that of a network's luck with it:
+#: of the part that all recipes share, and of one recipe's own part.
 SHARED, OWN = 2.0, 0.7
 
 
 def equal_recipes(
     seeds: int, images: int, accuracy: float, deviation: float, rng: np.random.Generator
 ) -> list[NDArray[np.bool_]]:
-    """Two bool [seeds, images], right answers of two recipes with the same expected accuracy.
+    """Two bool [seeds, images]: correct answers of two recipes with the same expected accuracy.
 
-    Probit model: right where skill + difficulty + luck > 0, all of them normal.
+    Probit model: correct where skill + difficulty + luck > 0, all of them normal.
     """
     centre = norm.ppf(accuracy)
     scale = sqrt(1 + SHARED**2 + OWN**2)
@@ -57,7 +57,7 @@ def equal_recipes(
 
 
 def plain_p(groups: list[NDArray[np.bool_]], rng: np.random.Generator) -> float:
-    """Two-sided p that the accuracies are equal, images and seeds drawn with replacement."""
+    """Two-sided p-value for equal accuracies, with images and seeds drawn with replacement."""
     networks = np.concatenate(groups)
     codes = 2 ** np.arange(len(networks)) @ networks
     _, first, counts = np.unique(codes, return_index=True, return_counts=True)
@@ -73,7 +73,7 @@ def plain_p(groups: list[NDArray[np.bool_]], rng: np.random.Generator) -> float:
 def false_positives(
     seeds: int, images: int, accuracy: float, deviation: float, repeats: int
 ) -> tuple[float, float]:
-    """Share of tests with p < 0.05, from 0 to 1: the project's bootstrap, the plain one."""
+    """Share (0 to 1) of tests with p < 0.05, by the project's bootstrap and by the plain one."""
     rng = np.random.default_rng(0)
     found = np.zeros(2)
     for _ in range(repeats):

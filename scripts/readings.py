@@ -1,10 +1,10 @@
-"""How well a network places digits: its readings against the generator's own layout, and a picture.
+"""How well a network locates digits: its readings against the generator's layout, and a picture.
 
     python scripts/readings.py RUN DIGITS readings.png
 
-RUN is a run that reads locations, trained on a generated data set; DIGITS is the source that the
-data set was made from (as of `mmnist data make --digits`). Reads 1,000 test images, or all of them
-if there are fewer.
+RUN is a run of a network that reads each location, trained on a generated data set; DIGITS is the
+source of the data set's digits (as in `mmnist data make --digits`). Reads 1,000 test images, or all
+of them if there are fewer.
 """
 
 import sys
@@ -70,14 +70,14 @@ def main(name: str, digits: str, picture: Path) -> None:
 
 
 def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
-    """Digits [n, 3] of the first test images, and the middles of their cells [n, 3, 2] as y, x."""
+    """Digits [n, 3] of the first test images, and the centres of their cells [n, 3, 2] as y, x."""
     pools = load_digits(digits)
     pool = GlyphPool.of(pools.test_images, pools.test_labels)
     black = np.zeros((len(texture_variants()), TEXTURE_SIDE, TEXTURE_SIDE), np.uint8)
     textures, source = Textures(black, texture_weights()), store.manifest.source
     seed, labels = source["seed"], source["labels"]
     if source["generator_version"] == 1 and labels == "natural":
-        labels = "uniform"  # as they were
+        labels = "uniform"  # which version 1 called natural
     layouts = [
         chunk_layout(textures, pool, seed=seed, part="test", index=index, mode=labels)
         for index in range(CHUNKS)
@@ -91,7 +91,7 @@ def layout(store: Store, digits: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(images: np.ndarray, found) -> Figure:
-    """The images with what was read in them, where it was read."""
+    """The images, with each digit that was read marked where it was read."""
     columns = 6
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(2 * columns, 2.15 * rows), layout="constrained")

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# The whole of the paper on a CUDA machine, in pieces that can each be lost without harm.
+# Reproduces the whole paper on a CUDA machine, in pieces that can each be lost without harm.
 #
 #   scripts/reproduce_on_gpu.sh FOLDER              all pieces, one after the other
 #   scripts/reproduce_on_gpu.sh FOLDER --one-piece  one piece of at most 9 minutes; ends with exit
 #                                                   code 3 while there is more to do: run it again
 #
 # Makes the full data set (50,000 + 10,000 images from MNIST's 60,000 + 10,000 digits) unless it is
-# there, then runs `mmnist reproduce` for 7 minutes at a time. After each piece FOLDER/results.tar.gz
-# holds what is worth keeping: configurations, curves, summaries, predictions, the page with its
-# tables and figures; no weights and no checkpoints. What an earlier results.tar.gz in FOLDER has and
-# runs/ has not is unpacked first, and its finished runs are not trained again; a run that was cut
-# off goes on only where its checkpoint still lies in runs/, and is begun again elsewhere.
+# there, then runs `mmnist reproduce` for 7 minutes at a time. After each piece,
+# FOLDER/results.tar.gz holds what is worth keeping: configurations, curves, summaries, predictions,
+# the page with its tables and figures; no weights and no checkpoints. Files of an earlier
+# results.tar.gz in FOLDER that are missing in runs/ are unpacked first, and its finished runs are
+# not trained again; an interrupted run continues only if its checkpoint is still in runs/, and
+# starts again otherwise.
 #
 # Settings, as environment variables (paths are looked up where the script is called, then in the
 # checkout):
@@ -20,7 +21,7 @@
 #   MMNIST   the command                        (default: mmnist)
 #   DEVICE   cuda, or cpu to try the script     (default: cuda)
 #   OPTIONS  further options of mmnist reproduce, such as "--epochs 1 --train-images 2000"
-#   MINUTES  length of a piece                  (default: 7, and two for the rest)
+#   MINUTES  length of a piece                  (default: 7, plus two for the rest)
 #   TRAIN, TEST  number of images               (default: 50000 and 10000)
 set -euo pipefail
 unset CDPATH # with it, cd prints
@@ -33,7 +34,7 @@ folder=$(cd "$folder" && pwd)
 digits=${DIGITS:-mnist}
 study=${STUDY:-configs/paper/experiments.yaml}
 case $digits in
-    auto | mnist | sample) ;; # by these names mmnist knows them
+    auto | mnist | sample) ;; # names that mmnist knows
     *) if [[ -e $digits ]]; then digits=$(realpath "$digits"); fi ;;
 esac
 if [[ -n ${STUDY:-} && -e $study ]]; then study=$(realpath "$study"); fi

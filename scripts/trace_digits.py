@@ -2,17 +2,18 @@
 
     python scripts/trace_digits.py RUN DIGITS IMAGES
 
-RUN is a run that reads locations; it tells where digits are, and which. Their originals are looked
-for in DIGITS, a source as of `mmnist data make --digits`. IMAGES is a file or folder as of `mmnist
-predict --input`.
+RUN is a run of a network that reads each location; it says where digits are, and which. Their
+originals are looked for in DIGITS, a source as in `mmnist data make --digits`. IMAGES is a file or
+folder as in `mmnist predict --input`.
 
-Every original of the digit that was read is turned and enlarged until it resembles the piece of the
-image, and the 150 that do most are fitted to it. One is taken for the original if what it leaves
-unexplained, a share of the squared ink, is less than 0.06, and all others leave half as much again.
-All that with one linear interpolation. Of what is found it is told how much is left unexplained by
-that and by two, first for the size and then for the angle, as the generator does it, and how white
-its strokes are (1: as in the original). The ground of a piece is taken for plain, so on stars and
-metal more are found than on stones. About 4 seconds a digit, on one core.
+Every original of the digit that was read is rotated and enlarged to resemble the piece of the
+image, and the 150 that resemble it most are fitted to it. The best one is taken for the original if
+it leaves less than 0.06 of the squared ink unexplained, and all others leave more than 1.5 times as
+much. All of this is done with a single linear interpolation. For each original that is found, the
+output says how much is left unexplained with one interpolation and with two, first for the size and
+then for the angle, as in the generator, and how white the strokes are (1: as in the original). The
+background of a piece is assumed to be plain, so more are found on stars and metal than on stones.
+About 4 seconds per digit on one core.
 """
 
 import sys
@@ -32,7 +33,7 @@ from mmnist.evaluation.predict import read_digits
 from mmnist.runs import find_runs
 
 SIDE = 40  # of the piece of an image that is to be explained
-FLOOR = 20.0  # grey levels above the ground up to which there is no ink
+FLOOR = 20.0  # grey levels above the background up to which nothing counts as ink
 ANGLES = torch.deg2rad(torch.arange(-48.0, 49, 6))
 FITTED = 150
 MOST_LEFT, MARGIN = 0.06, 1.5
@@ -40,9 +41,9 @@ MOST_LEFT, MARGIN = 0.06, 1.5
 
 class Piece(NamedTuple):
     ink: Tensor
-    """float32 [SIDE, SIDE]: what is added to the ground; 1 is white."""
+    """float32 [SIDE, SIDE]: what is added to the background; 1 is white."""
     ground: float
-    """Its grey level."""
+    """Grey level of the background."""
 
 
 class Fit(NamedTuple):
@@ -53,8 +54,8 @@ class Fit(NamedTuple):
     original: Tensor
     """int64 [n]."""
     pose: Tensor
-    """float32 [n, 5]: angle (clockwise, radians), logarithm of the scale, x and y of the middle of
-    the cell, from that of the piece, and logarithm of how white strokes are."""
+    """float32 [n, 5]: angle (clockwise, radians), logarithm of the scale, x and y of the cell's
+    centre relative to that of the piece, and logarithm of how white the strokes are."""
 
     @property
     def found(self) -> bool:
@@ -96,7 +97,7 @@ def main(name: str, digits: str, file: Path) -> None:
 
 
 def cut(image: np.ndarray, row: int, column: int) -> Piece:
-    """The digit of `image` uint8 [H, W] whose middle is at `row`, `column`."""
+    """The digit of `image` uint8 [H, W] whose centre is at `row`, `column`."""
     padded = np.pad(image.astype(np.float32), SIDE, mode="edge")
     top, left = row + SIDE // 2, column + SIDE // 2
     piece = padded[top : top + SIDE, left : left + SIDE]
@@ -111,7 +112,7 @@ def cut(image: np.ndarray, row: int, column: int) -> Piece:
 
 
 def trace(piece: Piece, glyphs: Tensor) -> Fit:
-    """The best of `glyphs` float32 [N, 28, 28], fitted."""
+    """The best of `glyphs` float32 [N, 28, 28], fitted to the piece."""
     centre, area = moments(piece.ink[None])
     centres, areas = moments(visible(glyphs, piece.ground))
     scale = (area / areas).sqrt()
@@ -130,7 +131,7 @@ def trace(piece: Piece, glyphs: Tensor) -> Fit:
 def fitted(
     piece: Piece, glyphs: Tensor, pose: Tensor, twice: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """What is left [n], and the poses [n, 5], after going down from `pose`."""
+    """Unexplained shares [n], and poses [n, 5], after gradient descent from `pose`."""
     pose = pose.clone().requires_grad_()
     optimiser = torch.optim.Adam([pose], lr=0.05)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.97)
@@ -144,13 +145,13 @@ def fitted(
 
 
 def interpolated(piece: Piece, glyph: Tensor, pose: Tensor) -> tuple[float, float]:
-    """What is left if `glyph` [28, 28] was interpolated once, and twice, near `pose` [5]."""
+    """Unexplained share with `glyph` [28, 28] interpolated once, and twice, near `pose` [5]."""
     once, twice = (fitted(piece, glyph[None], pose[None], by)[0].item() for by in (False, True))
     return once, twice
 
 
 def unexplained(piece: Piece, glyphs: Tensor, pose: Tensor, twice: bool = False) -> Tensor:
-    """Share [n] of the squared ink that is not that of `glyphs` [n, 28, 28] in `pose` [n, 5]."""
+    """Share [n] of the squared ink that `glyphs` [n, 28, 28] in `pose` [n, 5] do not explain."""
     axis = torch.arange(SIDE) - (SIDE - 1) / 2
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)
     scale = pose[:, 1].exp()[:, None, None, None]
@@ -164,18 +165,18 @@ def unexplained(piece: Piece, glyphs: Tensor, pose: Tensor, twice: bool = False)
 
 
 def sample(images: Tensor, points: Tensor) -> Tensor:
-    """`images` [n, side, side] at `points` [n, SIDE, SIDE, 2], x and y from the middle in px."""
+    """`images` [n, side, side] at `points` [n, SIDE, SIDE, 2], x and y from the centre in px."""
     points = points / (images.shape[-1] / 2)
     return grid_sample(images[:, None], points, align_corners=False)[:, 0]
 
 
 def visible(strokes: Tensor, ground: float) -> Tensor:
-    """What is seen of strokes (1: 255 grey levels) on a ground, since sums end at white."""
+    """Visible part of strokes (1: 255 grey levels) on a background: sums are clipped at white."""
     return ((255 * strokes - FLOOR) / (255 - ground - FLOOR)).clamp(0, 1)
 
 
 def moments(ink: Tensor) -> tuple[Tensor, Tensor]:
-    """Centres [n, 2], x and y from the middle, and areas [n], by the second moments."""
+    """Centres [n, 2], x and y from the image's centre, and areas [n], from second moments."""
     axis = torch.arange(ink.shape[-1]) - (ink.shape[-1] - 1) / 2
     total = ink.sum((1, 2)).clamp(min=1)
     x, y = (ink.sum(1) @ axis) / total, (ink.sum(2) @ axis) / total

@@ -1,4 +1,4 @@
-"""Is this machine fit, and what will be slow: a line for each thing that matters."""
+"""Whether this machine is fit, and what will be slow: one line for each check."""
 
 import os
 import platform
@@ -46,7 +46,7 @@ def examine(data: Path, runs: Path) -> Iterator[Check]:
 
 
 def _guarded(subject: str, check: Callable[[], Check]) -> Check:
-    """Turn what a check raises into its finding: the doctor must reach the last line."""
+    """Turn an error of a check into its finding, so that the checks after it are still made."""
     try:
         return check()
     except (MmnistError, ImportError, RuntimeError, OSError) as error:
@@ -72,7 +72,7 @@ def _device() -> Check:
         return Check(
             "device", "slow", "CPU: torch is built for CUDA but finds no device; see nvidia-smi"
         )
-    return Check("device", "slow", "CPU: train small networks at 64 px, or use a CUDA machine")
+    return Check("device", "slow", "CPU: train digit readers, or small networks at 64 px")
 
 
 def _bf16() -> Check:
@@ -92,7 +92,7 @@ def _threads() -> Check:
     if limits:
         finding = f"{threads} of {cores} cores; unset {' and '.join(limits)} to use all"
         return Check("threads", "slow", finding)
-    # Virtual cores of one core share its arithmetic, so torch takes one of them.
+    # Virtual cores of one core share its arithmetic units, so torch uses only one of them.
     return Check("threads", "ok", f"{threads} for {cores} cores, as torch chose")
 
 

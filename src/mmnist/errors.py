@@ -1,6 +1,6 @@
-"""The errors that mmnist shows to people.
+"""The errors that mmnist shows to users.
 
-Every error that a user can cause or mend is a `MmnistError`; the command line prints its message
+Every error that a user can cause or fix is a `MmnistError`; the command line prints its message
 without a traceback and ends with its exit code. A message says what is wrong, where (file, line,
 key or argument), what is allowed and what to do.
 """
@@ -24,12 +24,12 @@ class MmnistError(Exception):
         return self.message  # fastai rewrites the `args` of what its callbacks raise
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle, on the way out of a worker process, whatever `__init__` takes and `args` hold."""
+        """Make errors of workers picklable, whatever `__init__` takes and `args` hold."""
         return copyreg.__newobj__, (type(self), self.message), self.__dict__
 
 
 def first_line(error: Exception) -> str:
-    """What a library's error says, in one line without a full stop; its name if it says nothing."""
+    """First line of a library's error without its full stop; the error's type if it is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
 
 
@@ -50,14 +50,14 @@ class InUse(RunError):  # noqa: N818 - nothing is wrong
 
 
 class Interrupted(MmnistError):  # noqa: N818 - to be stopped is no error
-    """The user stopped the work, and it was saved; the message says how to go on."""
+    """The user stopped the work, and it was saved; the message says how to continue."""
 
     exit_code = 130  # a shell's code for SIGINT
     kind = "interrupted"
 
 
 class OutOfTime(Interrupted):
-    """The time that the user gave is over, and the work was saved; it can be gone on with."""
+    """The user's time limit has passed, and the work was saved; it can be continued."""
 
     exit_code = 3
     kind = "out of time"

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and their checksums."""
+"""Writing files so that a reader never sees half of one, and checksums of files."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from mmnist.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, renamed to it if the block ends without an exception.
+    """Yield a temporary path next to `path`, renamed to it if the block raises no exception.
 
     Raises:
         RunError: the file cannot be written (no space, no permission, a folder of that name).
@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise RunError(f"cannot write {path}: it is a folder")
     if path.exists() and not path.is_file():
         raise RunError(f"cannot write {path}: it is a device or a pipe, not a file")
-    target = Path(os.path.realpath(path))  # a link stays, and what it names is replaced
+    target = Path(os.path.realpath(path))  # a link stays, and its target is replaced
     temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _give_usual_mode(path: Path) -> None:
-    """Readable as any new file is, whatever the writer of the file made of it."""
+    """Give a file the usual permissions of a new one, whatever its writer chose."""
     mask = os.umask(0)
     os.umask(mask)
     with suppress(OSError):  # where the file system has no modes
@@ -47,7 +47,7 @@ def _give_usual_mode(path: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file on the disk before its name is: a power failure else leaves an empty file."""
+    """Force a file to disk before it is renamed; a power failure could else leave it empty."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -55,7 +55,7 @@ def flush(path: Path) -> None:
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write `content`, whole or not at all; raises RunError as `replacing` does.
 
-    For libraries that write files themselves and raise errors of their own on a full disk.
+    For use instead of libraries' own writing, which raises errors of its own on a full disk.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What this machine has, and how much of it this process takes."""
+"""Cores and memory of this machine, and what this process uses of them."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 # Parameters of mallopt, from glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
-# What sets the same, or what it rests on, from outside.
+# Environment variables and tunables that set the same, or what it depends on.
 _VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_")
 _TUNABLES = ("malloc.trim_threshold", "malloc.mmap_max", "malloc.mmap_threshold")
 
@@ -23,11 +23,11 @@ def usable_cores() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let this process use its freed memory again instead of giving it back (mallopt(3)).
+    """Let this process reuse its freed memory instead of returning it to the system (mallopt(3)).
 
-    Each step of a training asks for the same large tensors as the last; by default glibc fetches
-    them from the system, which clears every page. Other C libraries are left as they are, and so
-    is one whose trimming or mapping the environment sets (mallopt(3), section on variables).
+    Each training step allocates the same large tensors as the last; by default glibc gets them
+    from the system each time, which clears every page. Other C libraries are left as they are, and
+    so is a glibc whose trimming or mapping is set in the environment (see mallopt(3)).
     """
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     if any(name in os.environ for name in _VARIABLES) or any(
@@ -41,9 +41,9 @@ def keep_freed_memory() -> None:
 
 
 def reset_peak_memory() -> None:
-    """Let `peak_memory_mib` count from now on (proc_pid_clear_refs(5)), without what was freed.
+    """Make `peak_memory_mib` count from now on (proc_pid_clear_refs(5)), without freed memory.
 
-    Only Linux can do that. Elsewhere the peak stays that of the whole life of the process.
+    Only Linux supports this. Elsewhere, the peak stays that of the whole life of the process.
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -52,9 +52,9 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_mib() -> float:
-    """Most memory of this process that was resident at a time, in MiB, since the last reset.
+    """Peak resident memory of this process since the last reset, in MiB.
 
-    Right after a reset it is what is resident now.
+    Right after a reset, it is the memory that is resident now.
     """
     with suppress(OSError):
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")

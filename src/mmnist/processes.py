@@ -11,14 +11,15 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back for a moment: no process is started by half, and a signal that
-    comes meanwhile is not lost. Processes started meanwhile never see Ctrl-C, not even while they
-    import: this one alone decides when they end.
+    """Hold Ctrl-C and SIGTERM back during the block, so that no process is left half started.
+
+    A signal that arrives meanwhile is not lost. Processes started meanwhile never see Ctrl-C, not
+    even while they import: this process alone decides when they end.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # Spawning starts the tracker if need be, which would lift the block.
+    # Spawning starts the tracker if it is not running, which would unblock the signals.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -28,9 +29,9 @@ def interrupts_held_back() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """In a worker: end when the parent does, even if it was killed."""
+    """Called in a worker: end when the parent does, even if the parent was killed."""
     if hasattr(signal, "pthread_sigmask"):
-        # The parent ends its workers by SIGTERM, an executor does when one of them has died.
+        # The parent ends its workers by SIGTERM, as an executor does when one of them has died.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def wait() -> None:

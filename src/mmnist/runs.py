@@ -1,15 +1,15 @@
-"""The run folder: what lies in it, read and written in one place.
+"""The run folder: its files, all read and written here.
 
 runs/<name>/seed-<n>/
-  config.yaml              resolved; `mmnist train` on it gives this run again
-  environment.json         versions, git commit, device, data fingerprint, command line; all but
-                           the data once more for each time that it was resumed
-  metrics.csv              a line an epoch
+  config.yaml              resolved; trained elsewhere or under another name, gives this run again
+  environment.json         versions, git commit, device, data fingerprint, command line; for each
+                           time that the run was resumed, again, without data and digits
+  metrics.csv              one row per epoch
   summary.json             best epoch, accuracy, per class, confusion, times, throughput, memory
   valid_predictions.npz    index, label, probabilities of the best epoch
-  test_predictions.npz     the same of the test images, where a study is judged on them
+  test_predictions.npz     the same for the test images, if a study is judged on them
   model.safetensors        the best weights, loadable into plain torchvision
-  checkpoint.pt            what resume needs
+  checkpoint.pt            what resuming needs
   train.log                what the terminal showed
   submission.csv           once predicted
   report/                  once reported
@@ -40,7 +40,7 @@ TRAINING, FINISHED = "training", "finished"
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; attributes are read from its files when they are first asked for."""
+    """One run folder; attributes are read from its files on first access."""
 
     path: Path
 
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def metrics_file(self) -> Path:
-        """One line an epoch."""
+        """One row per epoch."""
         return self.path / "metrics.csv"
 
     @property
@@ -110,7 +110,7 @@ class Run:
 
     @property
     def resume_command(self) -> str:
-        """What goes on with the run, to be typed where its path is looked up."""
+        """The command that resumes the run, for the folder that its path is relative to."""
         whole = len(self.path.parents) > 1 and ".." not in self.path.parts
         parents = (self.path if whole else self.path.resolve()).parents
         root = [] if parents[1] == Path("runs") else ["--runs", str(parents[1])]
@@ -118,8 +118,7 @@ class Run:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the run for this process while the block lasts; within it, to hold it again does
-        nothing.
+        """Hold the run for this process during the block; holding it again within has no effect.
 
         Raises:
             InUse: another process holds it.
@@ -155,7 +154,7 @@ class Run:
 
     @property
     def has_epoch(self) -> bool:
-        """Whether an epoch is finished, and written down as a whole."""
+        """Whether an epoch is finished and completely written."""
         return self.metrics_file.is_file() and (self.path / "summary.json").is_file()
 
     def check_weights(self) -> None:
@@ -166,7 +165,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row an epoch: losses, accuracies, learning rate, times, per-class numbers.
+        """One row per epoch: losses, accuracies, learning rate, times, per-class numbers.
 
         Raises:
             InputError: no epoch is finished yet, or the file is damaged.
@@ -203,7 +202,7 @@ class Run:
             else:
                 cause = "has no finished epoch yet"
             raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
-        except Exception as error:  # whatever damaged bytes make of it: zlib.error, KeyError …
+        except Exception as error:  # damaged bytes can raise anything: zlib.error, KeyError …
             raise InputError(f"{path} is damaged: {error}") from error
 
     def write_predictions(
@@ -217,13 +216,16 @@ class Run:
         return self.path / f"{part}_predictions.npz"
 
     def staged(self, epoch: int) -> "Run":
-        """Where weights and predictions of an epoch lie that is the best one so far, until the
-        checkpoint knows of it and `keep_best` puts them into the run."""
+        """Temporary folder for weights and predictions of an epoch that is the best so far.
+
+        They stay there until the checkpoint includes the epoch and `keep_best` moves them.
+        """
         return Run(self.path / f".best-{epoch}")
 
     def keep_best(self, epoch: int | None) -> None:
-        """Put the staged files of the best epoch in place, if there are any, and delete those of
-        other epochs: of some that an interruption has undone.
+        """Move the staged files of the best epoch, if there are any, into the run.
+
+        Those of other epochs, which an interruption has undone, are deleted.
 
         Raises:
             RunError: the files cannot be moved.
@@ -237,8 +239,10 @@ class Run:
             raise RunError(f"cannot write to {self.path}: {error.strerror or error}") from error
 
     def delete_half_written(self) -> None:
-        """Delete what a process left that was killed while it wrote a checkpoint: files of that
-        size. Only for the process that holds the run."""
+        """Delete what a process left behind that was killed while it wrote a checkpoint.
+
+        These files are as large as a checkpoint. Only for the process that holds the run.
+        """
         for file in self.path.glob(f".{self.checkpoint_file.stem}-*{self.checkpoint_file.suffix}"):
             with suppress(OSError):
                 file.unlink()
@@ -253,8 +257,10 @@ class Run:
         self.__dict__.pop("environment", None)
 
     def note_resumption(self, environment: dict[str, Any]) -> None:
-        """Add to environment.json where the run goes on: all of `environment` but the data, which
-        are the same."""
+        """Add to environment.json the environment in which the run is resumed.
+
+        Its data and the digits of pretraining, which are the same, are left out.
+        """
         same = ("data", "pretraining")
         place = {key: value for key, value in environment.items() if key not in same}
         resumed = [*self.environment.get("resumed", []), place]
@@ -266,7 +272,7 @@ class Run:
         self.__dict__.pop("summary", None)
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
-        """Write metrics.csv, a line an epoch."""
+        """Write metrics.csv, one row per epoch."""
         with replacing(self.metrics_file) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False)
         self.__dict__.pop("metrics", None)
@@ -295,7 +301,7 @@ def run_of(experiment: Experiment, root: Path) -> Run:
 
 
 def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
-    """Runs that the arguments name, in their order, each once.
+    """The runs that the arguments name, in their order, each once.
 
     An argument is a run folder, a folder of runs (all its seeds), or a name within `root`.
 
@@ -313,7 +319,7 @@ def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
 
 
 def runs_in(folder: Path) -> list[Run]:
-    """The runs in a folder: the one that it is, or its seeds in order."""
+    """The runs in a folder: the folder itself if it is a run, else its seeds in order."""
     if Run(folder).exists:
         return [Run(folder)]
     seeds = [path for path in folder.glob("seed-*") if path.name[5:].isdigit()]
@@ -323,7 +329,7 @@ def runs_in(folder: Path) -> list[Run]:
 
 
 def _available(root: Path) -> str:
-    """The runs there are, those of a study as `study/name`, and how a whole study is reported."""
+    """Which runs exist, those of a study as `study/name`, and how to report a whole study."""
     depths = ("*/seed-*/config.yaml", "*/*/seed-*/config.yaml")
     folders = {path.parents[1].relative_to(root) for depth in depths for path in root.glob(depth)}
     if not folders:

@@ -1,4 +1,4 @@
-"""The terminal: one console for results, one for everything beside them."""
+"""The terminal: one console for results, one for everything else."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,8 +31,9 @@ def clock(seconds: float) -> str:
 
 
 def live_console() -> Console:
-    """Where live bars belong: where the results go if that is a terminal, so that the lines of both
-    keep out of each other's way; otherwise beside them.
+    """The console for live bars: that of results if it is a terminal, else that of messages.
+
+    On one console, bars and lines of results keep out of each other's way.
     """
     return console if console.is_terminal else messages
 

@@ -1,8 +1,8 @@
 """The one place that imports torchvision.
 
-torchvision's compiled operators are built for one build of torch. Beside another build of the same
-version (a CPU build of torch, say, beside the CUDA build of torchvision), the compiled library
-does not load and `import torchvision` dies in its Python code, which attaches a shape function to
+torchvision's compiled operators are built for one build of torch. With another build of the same
+version (a CPU build of torch, say, with the CUDA build of torchvision), the compiled library does
+not load and `import torchvision` fails in its Python code, which attaches a shape function to
 `torchvision::nms`: "operator torchvision::nms does not exist". Networks, weights and transforms
 use none of those operators. So, only when the plain import fails for that reason, the two operators
 that torchvision touches while it is imported are declared first. Calling them still fails, as it
@@ -22,7 +22,7 @@ _OPERATORS = {
 
 
 def import_torchvision() -> ModuleType:
-    """Import torchvision, also beside a torch that its compiled operators were not built for.
+    """Import torchvision, even with a torch that its compiled operators were not built for.
 
     Raises:
         ImportError, RuntimeError: torchvision is missing, or broken for another reason.

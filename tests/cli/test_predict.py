@@ -53,6 +53,10 @@ def test_images_of_the_users_own(mmnist, run, tmp_path, kind):
     table = pd.read_csv(tmp_path / "labels.csv")
     assert (table["Label"].to_numpy() == labels).sum() >= 9
     assert "accuracy" not in done.stdout
+    if kind == "folder":
+        assert table["File"].tolist() == [f"{i}.png" for i in range(len(labels))]
+    else:
+        assert list(table) == ["Id", "Label"]
 
 
 def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmnist.data.image_files import read_images
+from mmnist.data.image_files import image_names, read_images
 from mmnist.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (3, 128, 128), dtype=np.uint8)
@@ -39,6 +39,21 @@ def test_a_folder_in_the_natural_order_of_names(tmp_path: Path, suffix: str) -> 
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / f"._image 2.{suffix}").write_bytes(b"of a Mac")
     check(tmp_path)
+    names = [f"{name}.{suffix}" for name in ("Image 2", "image 010", "image 10")]
+    assert image_names(tmp_path) == names
+
+
+@pytest.mark.parametrize("suffix", ["png", "TIF"])
+def test_a_single_image(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"mine.{suffix}"
+    Image.fromarray(GREY[1]).save(path)
+    np.testing.assert_array_equal(read_images(path), GREY[1:2])
+    assert image_names(path) == [path.name]
+
+
+def test_images_of_an_array_have_no_names(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", GREY)
+    assert image_names(tmp_path / "x.npy") is None
 
 
 def test_jpeg(tmp_path: Path) -> None:
@@ -136,7 +151,7 @@ def cut(length: int, save: Callable[[Path], object]) -> Callable[[Path], None]:
         ("x", lambda p: p.write_text("Id,Label"), "is not a pickle"),
         ("x", lambda p: p.write_bytes(pickle.dumps(Evil())), ".open from"),
         ("x", lambda p: p.write_bytes(pickle.dumps(GREY[:, :64])), "[3, 64, 128]"),
-        ("x.png", lambda p: p.write_bytes(b"x"), "give the folder that it is in"),
+        ("x.png", lambda p: p.write_bytes(b"x"), "x.png cannot be read as an image"),
         (
             "x.npy",
             lambda p: np.save(p, np.array([Evil()]), allow_pickle=True),

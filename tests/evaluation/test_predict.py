@@ -31,6 +31,11 @@ def test_submission_is_kaggles(tmp_path):
     assert (tmp_path / "s.csv").read_bytes() == b"Id,Label\n0,7\n1,0\n2,9\n"
 
 
+def test_labels_of_image_files_have_their_names(tmp_path):
+    write_submission(tmp_path / "s.csv", np.array([7, 0]), ["a.png", "b, c.png"])
+    assert (tmp_path / "s.csv").read_bytes() == b'Id,Label,File\n0,7,a.png\n1,0,"b, c.png"\n'
+
+
 @pytest.mark.parametrize("wrong", [[], [10], [-1], [0.5]])
 def test_what_is_no_digit_is_never_written(tmp_path, wrong):
     with pytest.raises(ValueError, match="digits from 0 to 9"):
@@ -46,6 +51,10 @@ def test_probabilities(tmp_path):
     table = pd.read_csv(tmp_path / "p.csv")
     assert list(table) == ["Id", *(f"p{digit}" for digit in range(10))]
     np.testing.assert_allclose(table.iloc[:, 1:], probabilities, atol=1e-6)
+    write_probabilities(tmp_path / "named.csv", probabilities, ["a", "b", "c"])
+    named = pd.read_csv(tmp_path / "named.csv")
+    assert list(named) == [*table, "File"]
+    assert named["File"].tolist() == ["a", "b", "c"]
     with pytest.raises(InputError, match=r"must end in \.csv or \.npy"):
         write_probabilities(tmp_path / "p.txt", probabilities)
 

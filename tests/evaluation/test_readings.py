@@ -71,6 +71,14 @@ def test_written_and_read_back(tmp_path):
     assert again["x"].tolist() == [40.0]
 
 
+def test_readings_of_image_files_have_their_names(tmp_path):
+    found = find_digits(scores((1, 7, 3, 5, 12)), 8)
+    write_readings(tmp_path / "r.csv", found, ["a.png", "b.png"])
+    again = pd.read_csv(tmp_path / "r.csv")
+    assert list(again) == [*COLUMNS, "File"]
+    assert again["File"].tolist() == ["b.png"]
+
+
 def test_other_networks_do_not_tell_where(tiny_run):
     with pytest.raises(InputError, match="does not tell where digits are"):
         read_digits(tiny_run, np.zeros((1, 128, 8), np.uint8))

@@ -1,7 +1,7 @@
 """The command line: `main` runs a command and turns every error into a message and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad input, 3 out of the time that was given (saved, to be gone on
-with), 130 interrupted, 143 terminated (making data).
+Exit codes: 0 done, 1 failed, 2 bad input, 3 time limit reached (saved, can be continued),
+130 interrupted, 143 terminated (making data).
 """
 
 import os
@@ -15,15 +15,15 @@ from mmnist.errors import Interrupted, MmnistError
 from mmnist.machine import keep_freed_memory
 from mmnist.terminal import messages
 
-#: What click raises for a command line that it cannot read. Newer typers carry a click of their
-#: own, so it is not always the installed one's.
+#: What click raises for a command line that it cannot read. Newer versions of typer contain a click
+#: of their own, so it is not always that of the installed click.
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 
 
 def main() -> None:
     """Run `mmnist` with the arguments of the process; `--debug` may stand anywhere."""
-    # By default torch's threads spin while they wait for each other, so a process that takes one of
-    # the cores slows training not by half but several times. Read when torch is imported.
+    # By default torch's threads spin while they wait for each other, so another process on one of
+    # the cores slows training not by half but several times over. Read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     keep_freed_memory()
     arguments = sys.argv[1:]
@@ -35,7 +35,7 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
     """Run one command and return its exit code; with `debug`, errors show their traceback."""
     try:
         result = app(arguments, prog_name="mmnist", standalone_mode=False)
-        if result == Interrupted.exit_code:  # newer typers' way of passing Ctrl-C on
+        if result == Interrupted.exit_code:  # how newer versions of typer pass Ctrl-C on
             _show(Interrupted.kind, "", debug=False)
         return result if isinstance(result, int) else 0
     except _UsageError as error:

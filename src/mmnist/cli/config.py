@@ -10,7 +10,7 @@ app = typer.Typer(no_args_is_help=True, help="Show, check and document configura
 
 
 class Format(StrEnum):
-    """Forms of the documentation of all keys."""
+    """Formats of the documentation of all keys."""
 
     JSON = "json"
     MARKDOWN = "markdown"

@@ -29,7 +29,7 @@ def predict(
             "--input",
             "-i",
             help="Images to label instead of the data set's test images: the competition's pickle, "
-            ".npy, .npz, or a folder of images.",
+            ".npy, .npz, an image file or a folder of them, of 128 × 128 pixels.",
         ),
     ] = None,
     data: Annotated[
@@ -88,7 +88,7 @@ def predict(
     _check_readings(chosen, readings)
     path = output or (None if data is not None else _default_output(chosen))
     _check_files([each for each in (path, probabilities, readings) if each is not None], images)
-    for run in chosen:  # all of them, before the first one labels its images
+    for run in chosen:  # check all of them before the first one labels its images
         run.check_weights()
         if not run.finished:
             warn(f"{run.path} is not finished: its best epoch so far is used")
@@ -98,6 +98,7 @@ def predict(
             f"the labels of {data} are not known: name a CSV for the predictions with --output"
         )
 
+    from mmnist.data.image_files import image_names
     from mmnist.evaluation.predict import (
         average_probabilities,
         predict_probabilities,
@@ -114,17 +115,18 @@ def predict(
             for view in shifted_views(array, shift)
         ]
     mean = average_probabilities(each)
+    names = None if images is None else image_names(images)
     if path is not None:
-        write_submission(path, mean.argmax(1))
+        write_submission(path, mean.argmax(1), names)
         console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
     if probabilities is not None:
-        write_probabilities(probabilities, mean)
+        write_probabilities(probabilities, mean, names)
         console.print(f"probabilities: {probabilities}", markup=False, soft_wrap=True)
     if readings is not None:
         from mmnist.evaluation.readings import write_readings
 
         found = read_digits(chosen[0], array, device.value)
-        write_readings(readings, found)
+        write_readings(readings, found, names)
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:
         _print_accuracy(store, mean.argmax(1))
@@ -205,9 +207,11 @@ def _images(
 
 
 def _may_have_seen_digits_of(run: "Run", store: "Store") -> bool:
-    """Whether the digits of a run are others than those that a data set was made from, or unknown:
-    then some may be training digits here and in its test images. The test digits of one source are
-    in test images only."""
+    """Whether a run may have been trained on digits that are in the test images of a data set.
+
+    That is so unless both come from the same digits, whose test digits are in test images only. If
+    the digits of neither are known, False.
+    """
     seen = [run.environment["data"]["source"], run.environment.get("pretraining") or {}]
     known = store.manifest.source.get("digits_sha256")
     digits = [each.get("digits_sha256") for each in seen if each]

@@ -8,7 +8,7 @@ import typer
 
 
 class Format(StrEnum):
-    """Forms of the table."""
+    """Formats of the table."""
 
     TEXT = "text"
     CSV = "csv"
@@ -99,7 +99,7 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
         check_folder(output)
     found = find_runs(runs, root)
     empty = [run for run in found if not run.has_epoch]
-    if len(empty) < len(found):  # else the report says that there is nothing
+    if len(empty) < len(found):  # otherwise the report itself says that there is nothing
         for run in empty:
             warn(f"{run.path} is left out: it has no finished epoch yet")
         found = [run for run in found if run not in empty]

@@ -99,7 +99,7 @@ def _run_study(
     *,
     dry_run: bool,
 ) -> None:
-    """Show what the runs will take, then make them, and the page of what they came to."""
+    """Show how long the runs will take, then train them, and write the page of their results."""
     from mmnist.errors import OutOfTime, RunError
     from mmnist.runs import Run
     from mmnist.study.loading import save_study
@@ -150,8 +150,8 @@ def write_page(folder: Path, output: Path | None = None) -> None:
 def _write_page_beside(folder: Path, *, forgiving: bool) -> None:
     """Write the page after runs, or say why there is nothing to write.
 
-    With `forgiving`, what keeps it from being written is said, not raised: how the runs ended
-    matters more.
+    With `forgiving`, an error in writing it is printed, not raised: how the runs ended matters
+    more.
     """
     from mmnist.errors import MmnistError
     from mmnist.report.study.content import why_empty
@@ -190,7 +190,7 @@ def _show_plan(
     costs: "Mapping[str, Sequence[Cost]]",
     images: Mapping[str, tuple[int, int]],
 ) -> None:
-    """The runs with what they will take, from the measured steps."""
+    """Print the runs and how long they will take, estimated from the measured steps."""
     from rich.table import Table
 
     from mmnist.study.costs import typical_cost

@@ -56,7 +56,7 @@ def train(
     from mmnist.training.train import check_run
     from mmnist.training.train import train as train_one
 
-    for experiment in planned:  # all of them, before the first one takes its hours
+    for experiment in planned:  # check all of them before the first one takes hours
         store, run = open_store(experiment.data.path), run_of(experiment, runs)
         done = check_run(run, experiment, resume=resume, overwrite=force)
         if done and run.environment["data"]["fingerprint"] != store.fingerprint:

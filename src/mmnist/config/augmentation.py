@@ -17,7 +17,7 @@ class TransformSettings(Section):
 
 
 def _transform(limit: float, strictly: bool = False) -> Any:
-    """Type of one optional transform whose magnitude stays below `limit`."""
+    """Type of an optional transform whose magnitude is at most `limit`, or `strictly` below it."""
 
     def within(settings: TransformSettings | None) -> TransformSettings | None:
         if settings is not None:

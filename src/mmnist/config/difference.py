@@ -1,4 +1,4 @@
-"""In which keys experiments differ."""
+"""The keys in which experiments differ."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from mmnist.config.schema import Experiment
 
 
 def differing_keys(experiments: Sequence[Experiment], beside: set[str]) -> list[str]:
-    """Dotted keys that have not the same value in all experiments, in alphabetical order.
+    """Dotted keys whose value is not the same in all experiments, in alphabetical order.
 
     Args:
         experiments: at least one.
-        beside: keys of the top level that are not looked at.
+        beside: top-level keys that are ignored.
     """
     first, *others = (_flat(experiment.model_dump(exclude=beside)) for experiment in experiments)
     return sorted(

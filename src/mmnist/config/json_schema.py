@@ -18,7 +18,7 @@ EXTENDS = {
 def file_schema() -> dict[str, Any]:
     """The schema (draft 2020-12) of a configuration file.
 
-    Nothing is required in it, since what a file leaves out can stand in the file it extends.
+    No key is required, since what a file leaves out may be in the file that it extends.
     """
     schema = _tidy(Experiment.model_json_schema())
     properties = {"extends": EXTENDS, **schema.pop("properties")}
@@ -36,7 +36,7 @@ def file_schema_text() -> str:
 
 
 def _tidy(schema: Any) -> Any:
-    """Without generated titles, required keys and the line breaks of docstrings."""
+    """The schema without generated titles, `required` lists and the line breaks of docstrings."""
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]
     if not isinstance(schema, dict):

@@ -21,13 +21,15 @@ _TYPES = {
 class Key:
     """One key: its explanation, what is allowed there in words, and its JSON Schema.
 
-    `choices` are the values that can be given, where the key takes those of a list.
+    `choices` are the values that can be given, if the key takes those of a list. `about` says more
+    of a section than fits into a table; empty for other keys.
     """
 
     path: KeyPath
     description: str
     allowed: str
     choices: tuple[str, ...]
+    about: str
     schema: dict[str, Any]
 
 
@@ -48,7 +50,9 @@ def _walk(section: dict[str, Any], path: KeyPath) -> Iterator[Key]:
         description = schema.get("description") or options[0].get("description", "")
         choices = tuple(word for option in options for word in option.get("enum", ()))
         allowed = _either([words for option in options for words in _allowed(option)])
-        yield Key((*path, name), description, allowed, choices, schema)
+        sections = [option for option in options if "properties" in option]
+        about = sections[0].get("description", "") if sections else ""
+        yield Key((*path, name), description, allowed, choices, about, schema)
         for option in options:
             yield from _walk(_narrowed(option, schema), (*path, name))
 
@@ -67,8 +71,9 @@ def _options(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _narrowed(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """`option` with the further bounds that `schema` puts on its keys (see `_transform`), and the
-    defaults that they have in this place.
+    """`option` with the bounds and defaults that `schema` gives to its keys in this place.
+
+    The bounds are those of `mmnist.config.augmentation._transform`.
     """
     default = schema.get("default")
     here = default if isinstance(default, dict) else {}

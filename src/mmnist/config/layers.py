@@ -10,7 +10,7 @@ from mmnist.config.messages import described
 from mmnist.config.origin import ConfigError, KeyPath, Located, Origin, Problem, dotted
 from mmnist.config.yaml_source import Document, parse_value, parse_yaml
 
-#: Larger files are no configurations.
+#: Larger files are not configurations.
 MAX_BYTES = 256 * 1024
 
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -19,7 +19,7 @@ _SCHEDULES: tuple[KeyPath, ...] = (("train", "schedule"), ("pretraining", "sched
 
 
 def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Everything that `path`, the files it extends and `overrides` say, the later ones winning.
+    """The files that `path` extends, `path` itself and `overrides`, merged; later ones win.
 
     Args:
         path: a configuration file.
@@ -42,10 +42,10 @@ def resolve(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 
 def merge(parent: Located, child: Located, path: KeyPath = ()) -> Located:
-    """`child` laid over `parent`: mappings are merged key by key, all else is replaced.
+    """`child` merged over `parent`: mappings key by key; anything else is replaced.
 
-    A schedule given as a word is the mapping of its name, so that one of its other keys can be
-    added to it.
+    A schedule given as a word counts as a mapping with that `name`, so that its other keys can be
+    added.
     """
     if not isinstance(child.value, dict):
         return child
@@ -65,7 +65,7 @@ def _expanded(value: Located, path: KeyPath) -> Located:
 
 
 def _with_schedules_expanded(root: Located) -> Located:
-    """`root` with the short form of schedules written out, so that all values have their key."""
+    """`root` with schedules given as a word turned into mappings, so that all values have a key."""
     for path in _SCHEDULES:
         section, key = path
         schedule, around = root.find(path), root.find((section,))
@@ -76,7 +76,7 @@ def _with_schedules_expanded(root: Located) -> Located:
 
 
 def _read_chain(path: Path) -> tuple[list[Located], list[Problem]]:
-    """The mappings of `path` and of all files that it extends, the most basic first."""
+    """The mappings of `path` and of all files that it extends, the base file first."""
     layers: list[Located] = []
     problems: list[Problem] = []
     seen: list[Path] = []
@@ -87,7 +87,7 @@ def _read_chain(path: Path) -> tuple[list[Located], list[Problem]]:
         entries = dict(document.root.value)  # type: ignore[arg-type]  # parse_yaml: a mapping
         extends = entries.pop("extends", None)
         if seen:
-            # A name is that of one run folder; two configurations must not share it by chance.
+            # The name is that of a run folder, which two configurations must not share by accident.
             entries.pop("name", None)
         layers.insert(0, Located(entries, document.root.origin))
         if extends is None:
@@ -178,7 +178,7 @@ def display(path: Path) -> str:
 
 
 def _override(root: Located, text: str) -> Located:
-    """`root` with one `--set` argument laid over it."""
+    """`root` with one `--set` argument merged over it."""
     origin = Origin(f"--set {text if text.isprintable() else repr(text)}")
     key, equals, value_text = text.partition("=")
     path = tuple(part.strip() for part in key.split("."))
@@ -193,7 +193,7 @@ def _override(root: Located, text: str) -> Located:
 
 
 def _check_reachable(root: Located, path: KeyPath, origin: Origin) -> None:
-    """A key can be set only in a mapping; elsewhere merging would drop what stands there."""
+    """Make sure that the key is in a mapping; otherwise merging would drop the value there."""
     current = root
     for depth, key in enumerate(path):
         current = _expanded(current, path[:depth])

@@ -19,8 +19,9 @@ from mmnist.config.yaml_source import CORE_SCHEMA, parse_yaml
 class LoadedExperiment:
     """An experiment, and where each of its values comes from.
 
-    `origins` has each key that holds no mapping, as `dump_experiment` writes them. An origin is
-    `file:line`, `--set key=value`, the file's path (for a name that was made from it) or `default`.
+    `origins` has all keys whose values are not mappings, as `dump_experiment` writes them. An
+    origin is `file:line`, `--set key=value`, the file's path (for a name that was made from it) or
+    `default`.
     """
 
     experiment: Experiment
@@ -43,7 +44,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def load_with_origins(path: Path, overrides: Sequence[str] = ()) -> LoadedExperiment:
-    """As `load_experiment`, with where each value comes from."""
+    """Like `load_experiment`, with the origin of each value."""
     path = Path(path)
     document = layers.resolve(path, overrides)
     root, found = _named(document.root, path), list(document.problems)
@@ -53,7 +54,7 @@ def load_with_origins(path: Path, overrides: Sequence[str] = ()) -> LoadedExperi
     try:
         experiment = Experiment.model_validate(root.plain())
     except ValidationError as error:
-        # A value that could not be read (its tag, say) is not also one of the wrong type.
+        # A value that could not be read (for its tag, say) is not reported as of a wrong type, too.
         unread = {(problem.path, problem.origin) for problem in found}
         found += [p for p in messages.problems(error, root) if (p.path, p.origin) not in unread]
     if found:
@@ -88,12 +89,12 @@ def _is_folder(path: Path) -> bool:
 
 
 def dump_experiment(experiment: Experiment) -> str:
-    """The experiment as YAML text with all keys, which `load_experiment` reads as the same."""
+    """The experiment as YAML text with all keys, which `load_experiment` reads back unchanged."""
     return dump_yaml(experiment.model_dump())
 
 
 def dump_yaml(values: dict[str, Any], width: int = 1_000_000) -> str:
-    """Values as YAML text which `parse_yaml` reads as the same; lines fold at `width` characters.
+    """Values as YAML text that `parse_yaml` reads back unchanged; lines fold at `width` characters.
 
     Text that any version of YAML would read as something else (`1e-3`, `08`, `on`) is quoted.
     """
@@ -101,7 +102,7 @@ def dump_yaml(values: dict[str, Any], width: int = 1_000_000) -> str:
 
 
 def dump_with_origins(loaded: LoadedExperiment) -> str:
-    """As `dump_experiment`, with a comment on each line that says where its value comes from."""
+    """Like `dump_experiment`, with a comment on each line that says where its value comes from."""
     text = dump_experiment(loaded.experiment)
     root = parse_yaml(text, "").root
     comments = {}

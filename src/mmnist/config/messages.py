@@ -32,16 +32,16 @@ RELATED: dict[KeyPath, KeyPath] = {
     ("train", "unfreezing", "mode"): ("model", "pretrained"),
 }
 
-#: Usual names of keys in other tools, too far from ours to be found by likeness.
+#: Common names of keys in other tools, too different from ours to be found by similarity.
 SYNONYMS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay", "arch": "architecture"}
 
 
-#: Sections that few files have: their keys are named only where no other section has such a key.
+#: Sections that few files have: their keys are suggested only if no other section has such a key.
 _SPECIAL = ("augment", "pretraining")
 
 
 def problems(error: ValidationError, root: Located) -> list[Problem]:
-    """All that `error` says, one problem for each key, at the places that `root` knows."""
+    """The errors in `error`, one problem for each key, with their origins according to `root`."""
     found: dict[KeyPath, Problem] = {}
     for detail in error.errors(include_url=False):
         path = _key_path(detail)
@@ -64,7 +64,7 @@ def _key_path(detail: Any) -> KeyPath:
 
 
 def _origin(root: Located, path: KeyPath) -> Origin:
-    """Where the key stands; if it was not given: its related key, else the section around it."""
+    """Where the key was given; if it was not: its related key, else the section around it."""
     found = root.find(path) or root.find(RELATED.get(path, path))
     while found is None:
         path = path[:-1]
@@ -134,7 +134,7 @@ def _value_hints(key: Key, value: Any) -> Iterator[str]:
 
 
 def _unknown_key_hints(path: KeyPath) -> Iterator[str]:
-    """Where the user may have wanted to go: a key of the same name elsewhere, or a similar one."""
+    """What the user may have meant: a key of the same name elsewhere, or a similar one."""
     section, name = path[:-1], SYNONYMS.get(path[-1], path[-1])
     if name == "extends":
         yield "extends stands at the top of a file, and only there"
@@ -145,7 +145,7 @@ def _unknown_key_hints(path: KeyPath) -> Iterator[str]:
         return
     here = [key for key in children(section) if key != "extends"]
     likely = [name] if name in here else _close(name, here)
-    # A name that many sections have (magnitude) does not tell where the user wanted to go.
+    # A name that many sections have (magnitude) does not tell which of them the user meant.
     elsewhere = [key for key in all_keys() if key[-1] == name]
     elsewhere = [key for key in elsewhere if key[0] not in _SPECIAL] or elsewhere
     elsewhere = elsewhere if len(elsewhere) < 3 and likely != [name] else []

@@ -1,4 +1,4 @@
-"""Which network, and where its first weights come from."""
+"""Which network, and where its initial weights come from."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mmnist.config.section import Section, at
 
-#: Labels of images, 0 to 9, and outputs of every network.
+#: Number of labels of images, 0 to 9, and of outputs of every network.
 CLASSES = 10
 
 #: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).

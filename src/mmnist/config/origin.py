@@ -27,7 +27,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Located:
-    """A value of a configuration, and where it was given (in a mapping: where its key stands)."""
+    """A value of a configuration, and where it was given (in a mapping: where its key is)."""
 
     value: "dict[str, Located] | list[Located] | str | int | float | bool | None"
     origin: Origin
@@ -72,7 +72,7 @@ class ConfigError(InputError):
 
 
 def _place(problem: Problem) -> tuple[str, int, int]:
-    """Files in alphabetical order and by line; what has no line comes first, in the order given."""
+    """Sort key: by file and line; problems without a line come first, in the order given."""
     origin = problem.origin
     return (origin.source, origin.line, origin.column) if origin.line else ("", 0, 0)
 

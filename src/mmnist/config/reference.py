@@ -1,6 +1,7 @@
 """docs/configuration.md: an introduction, and every key with its explanation."""
 
 from collections.abc import Iterator
+from textwrap import fill
 
 from mmnist.config.keys import Key, all_keys, children
 from mmnist.config.origin import KeyPath, dotted
@@ -31,16 +32,20 @@ train: {epochs: 10, learning_rate: 1e-4, schedule: cosine}
 | `mmnist config check configs` | checks files, or all in a folder; exit code 2 if any is wrong |
 | `mmnist config schema` | prints the JSON Schema, for editors |
 
-The run folder's `config.yaml` has every key. It is a configuration like any other: training it
-again gives the same run.
+The run folder's `config.yaml` has every key. It is a configuration like any other: trained with
+`--set name=again` or `--runs elsewhere`, it gives the same run once more.
+
+Paths such as `data/modified-mnist`, `data/mnist` and `runs` are relative to the working directory:
+run the commands where these folders are, usually in the root of the repository.
 
 ## How files are read
 
 - **`extends: base.yaml`** starts from another file, whose path is relative to the file with this
   line. That file may extend a third one. Mappings are merged key by key, and the extending file
   takes precedence; anything else is replaced as a whole. So `train: {epochs: 5}` changes only the
-  epochs, and `augment: none` drops all transforms of the extended file. To switch off a single
-  transform, set it to `null`: `augment: {rotate: null}`.
+  epochs, and `augment: none` drops all transforms of the extended file. `null` takes a value away:
+  `augment: {rotate: null}` switches off a single transform, and `model: {architecture: simple_cnn,
+  size: null}` leaves out the size, which that network has none of.
 - **`name`**, the run folder's name, is the file's name without `.yaml` unless the file itself gives
   another. It is not inherited from an extended file, so that two experiments do not share a folder.
 - **`--set key=value`** on the command line takes precedence over all files and can be repeated:
@@ -73,8 +78,7 @@ begins with the path of the schema: `# yaml-language-server: $schema=schema.json
 
 _TRANSFORMS = """\
 
-Lengths are in units of half the image: 1 is from the centre to the border. Each transform is a
-mapping:
+Each transform is a mapping:
 
 | key | allowed | default | explanation |
 |---|---|---|---|
@@ -89,6 +93,8 @@ def reference() -> str:
 def _sections(path: KeyPath) -> Iterator[str]:
     """The table of one section, then those of the sections in it."""
     title = [f"#{'#' * (len(path) + 1)} `{dotted(path)}`", ""] if path else []
+    if path and ". " in (about := all_keys()[path].about):  # more than the table above says
+        title += [fill(about, 100, break_on_hyphens=False), ""]
     keys = [all_keys()[(*path, name)] for name in children(path)]
     header = ["| key | allowed | default | explanation |", "|---|---|---|---|"]
     table = "\n".join([*title, *header, *map(_row, keys)])

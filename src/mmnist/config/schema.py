@@ -15,7 +15,7 @@ from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings, TrainSetti
 from mmnist.errors import InputError
 
 SEEDS = 2**32
-"""Seeds are below."""
+"""Seeds are below this."""
 
 
 class SplitSettings(Section):
@@ -115,7 +115,7 @@ class Experiment(Section):
     def _unfreezing_needs_pretraining(
         cls, train: TrainSettings, info: ValidationInfo
     ) -> TrainSettings:
-        model = info.data.get("model")  # absent where it was wrong itself
+        model = info.data.get("model")  # absent if it is itself invalid
         mode = train.unfreezing.mode
         if mode != "none" and model is not None and model.pretrained == "none":
             raise at(
@@ -131,7 +131,7 @@ class Experiment(Section):
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:
         model = info.data.get("model")
-        # The defaults are let pass, so that a configuration can be written out with all its keys.
+        # The defaults are accepted, so that a configuration can be written out with all its keys.
         if (
             model is not None
             and model.pretrained != "mnist"
@@ -290,7 +290,7 @@ class Experiment(Section):
 
     @property
     def epochs(self) -> int:
-        """All epochs of a training."""
+        """Number of all epochs of a training."""
         return self.pretraining_epochs + self.train.epochs
 
     @property
@@ -305,7 +305,7 @@ def with_seed(experiment: Experiment, seed: int) -> Experiment:
     """The same experiment with another seed.
 
     Raises:
-        InputError: seeds end before.
+        InputError: the seed is not below `SEEDS`.
     """
     if seed >= SEEDS:
         raise InputError(f"--seeds: the last seed would be {seed}; seeds end at {SEEDS - 1}")

@@ -17,5 +17,5 @@ class Section(BaseModel):
 
 
 def at(path: list[str], cause: str) -> PydanticCustomError:
-    """The error that the value at `path`, seen from the one that is validated, is wrong."""
+    """An error of the value at `path`, relative to the value that is being validated."""
     return PydanticCustomError("at", "{cause}", {"cause": cause, "path": path})

@@ -9,7 +9,7 @@ from mmnist.config.section import Section
 ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
 
 
-#: Side in pixels from which on patches have several digits.
+#: Side in pixels from which patches have several digits.
 SIDE_OF_FOUR = 80
 
 
@@ -31,7 +31,7 @@ class ScheduleSettings(Section):
     def _has_an_effect(cls, value: Any, info: ValidationInfo) -> Any:
         user = "one_cycle" if info.field_name == "warmup" else "step"
         name = info.data.get("name", user)
-        # The default is let pass, so that a configuration can be written out with all its keys.
+        # The default is accepted, so that a configuration can be written out with all its keys.
         if name != user and value != cls.model_fields[str(info.field_name)].default:
             raise ValueError(
                 f"has no effect: the schedule is {name}, and only {user} uses it; leave it out, or "
@@ -131,18 +131,24 @@ class PretrainingSettings(Section):
         return candidates
 
     def side_at(self, resize: int) -> int:
-        """Side in pixels of what the network sees of a patch: resized as much as whole images,
-        which have 128 before."""
+        """Side in pixels of a patch after resizing by the same factor as whole images.
+
+        Whole images are resized from 128 to `resize`.
+        """
         return round(self.side * resize / 128)
 
     def candidates_in(self, epoch: int) -> int:
-        """Patches drawn for each one that is learnt from in `epoch`, from 0: at first, while all
-        are read badly, only those."""
+        """Patches drawn for each one that is trained on in `epoch` (from 0).
+
+        In the first quarter of the epochs, while all are read badly, only the latter are drawn.
+        """
         return self.candidates if 4 * epoch >= self.epochs else 1
 
     def pixels_in(self, epoch: int) -> float:
-        """What `epoch` computes, in pixels that are learnt from; to read a pixel takes a third of
-        the time."""
+        """Amount of computation of `epoch`, as a number of pixels that are trained on.
+
+        Reading a pixel takes a third of the time of training on it.
+        """
         candidates = self.candidates_in(epoch)
         read = candidates / 3 if candidates > 1 else 0.0
         return self.patches * self.side**2 * (1 + read)

@@ -1,4 +1,4 @@
-"""YAML text → values, each with the line and column where it stands.
+"""YAML text → values, each with its line and column.
 
 PyYAML follows YAML 1.1, in which `1e-4` is text, `on` is true, `1:30` is 90, `010` is 8 and the
 last of two equal keys wins. Here plain scalars are read by the core schema of YAML 1.2
@@ -36,18 +36,18 @@ CORE_SCHEMA: dict[str, re.Pattern[str]] = {
 
 
 def is_bool(text: str) -> bool:
-    """Whether `text` is true or false where it stands without quotes."""
+    """Whether `text`, written without quotes, is true or false."""
     return CORE_SCHEMA[_BOOL_TAG].match(text) is not None
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a number where it stands without quotes."""
+    """Whether `text`, written without quotes, is a number."""
     return any(CORE_SCHEMA[tag].match(text) for tag in (_INT_TAG, _FLOAT_TAG))
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a text holds, and the problems that did not keep it from being read."""
+    """What a text holds, and the problems that did not prevent reading it."""
 
     root: Located
     problems: tuple[Problem, ...] = ()
@@ -127,7 +127,7 @@ def _guard_depth(work: Callable[[], Any], origin: Origin) -> Any:
         raise ConfigError([Problem(origin, (), "is nested too deeply to be read")]) from None
 
 
-#: PyYAML's words for common mistakes (a part of them), and words that a user can act on.
+#: Parts of PyYAML's messages on common mistakes, and words that a user can act on.
 _SYNTAX_CAUSES = {
     "while scanning a quoted scalar": "the closing quote is missing",
     "unknown escape character": "a backslash within double quotes; use single quotes",

@@ -1,1 +1,1 @@
-"""Images and labels, before any device; knows no torch."""
+"""Images and labels, before they reach any device; uses torch only to download MNIST."""

@@ -1,4 +1,4 @@
-"""Ranges of the angles by which digits may be turned: equal parts, numbered from 0."""
+"""Ranges of the angles by which digits may be rotated: equal parts, numbered from 0."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from mmnist.data.glyphs import MAX_ROTATION
 
 
 def ranges_of(angles: NDArray[np.float32], ranges: int) -> NDArray[np.int64]:
-    """Number of the range in which each of the angles (radians) lies; the same shape."""
+    """Number of the range in which each of the angles (radians) lies; same shape as `angles`."""
     share = (np.degrees(angles) + MAX_ROTATION) / (2 * MAX_ROTATION)
     return (share * ranges).astype(np.int64).clip(0, ranges - 1)
 

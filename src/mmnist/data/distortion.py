@@ -1,4 +1,4 @@
-"""Handwriting that nobody wrote: digits stretched, slanted and bent at random.
+"""Random distortions: digits stretched, slanted and bent into handwriting that nobody wrote.
 
 Elastic distortions after P. Y. Simard, D. Steinkraus, J. C. Platt, "Best Practices for
 Convolutional Neural Networks Applied to Visual Document Analysis", ICDAR 2003; here with a coarse
@@ -17,11 +17,11 @@ _BEND = 9.0
 
 
 def draw_distortion(rng: np.random.Generator, n: int, strength: float) -> Distortion:
-    """Distortion of `n` digits, of each in its own way.
+    """Random distortion of `n` digits, drawn independently for each.
 
     `strength` is the standard deviation of the four entries of the linear map (0.1: a tenth wider,
-    or slanted by six degrees); nodes of a grid of 4 × 4 points are moved by nine times as many
-    pixels.
+    or slanted by six degrees). The displacement of each node of a 4 × 4 grid, along each axis, has
+    a standard deviation of nine times as many pixels.
     """
     linear = rng.standard_normal((n, 2, 2), np.float32)
     nodes = rng.standard_normal((n, 2, _NODES, _NODES), np.float32)

@@ -80,7 +80,7 @@ def make_dataset(
     test scenes test digits only. `progress` is called with the number of images just finished.
 
     Raises `InputError` for an impossible number or an existing `path`, `RunError` if a worker dies.
-    Nothing stays behind then, nor after Ctrl-C or SIGTERM.
+    Then, and after Ctrl-C or SIGTERM, nothing is left behind.
     """
     for name, value, least in (
         ("train", train, 1),
@@ -141,7 +141,7 @@ def _prepare(
     seed: int,
     mode: LabelMode,
 ) -> Job:
-    """Lay the digits, and room for the textures, into `folder` for all processes to map."""
+    """Write the digits, and room for the textures, to `folder`, for all processes to map."""
     pools: dict[Part, GlyphPool] = {
         "train": GlyphPool.of(digits.train_images, digits.train_labels),
         "test": GlyphPool.of(digits.test_images, digits.test_labels),
@@ -194,10 +194,10 @@ Run = Callable[[Callable[[Job, T], R], Job, Iterable[T]], Iterator[R]]
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[Run]:
-    """A way to run functions: in this process for one worker, otherwise in that many others.
+    """Yield a `Run`, which works in this process for one worker, otherwise in that many others.
 
-    Raises `RunError` if a worker dies. On any exception the waiting work is dropped, and the
-    workers have ended when the context is left.
+    Raises `RunError` if a worker dies. On any exception, pending work is dropped, and the workers
+    have ended when the context is left.
     """
     if workers == 1:
         yield lambda function, job, items: (function(job, item) for item in items)

@@ -1,4 +1,4 @@
-"""Handwritten digits, enlarged, turned and distorted: the cells that go onto grounds."""
+"""Handwritten digits, enlarged, rotated and distorted: the cells that go onto backgrounds."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from scipy import ndimage
 CELL_SIDE = 28
 SCALE_RANGE = (1.0, 1.25)
 MAX_ROTATION = 45.0
-"""Degrees, to either side."""
+"""Degrees, either way."""
 
-#: Row or column of each pixel of a cell, from its middle.
+#: Row or column of each pixel of a cell, relative to its centre.
 _AXIS = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2
 
 
@@ -31,8 +31,11 @@ class GlyphPool:
 
 @dataclass(frozen=True)
 class Distortion:
-    """What m digits are distorted by. The pixel at p of the distorted digit, from its middle, is
-    `linear` (p + `bend` at p) of the digit as written."""
+    """Distortion of m digits, by a linear map and a field of displacements.
+
+    The distorted digit has at p, relative to its centre, the pixel that the digit as written has
+    at `linear` (p + `bend` at p).
+    """
 
     linear: NDArray[np.float32]
     """[m, 2, 2]"""
@@ -53,10 +56,10 @@ def render_digits(
 
     Args:
         glyphs: uint8 [..., 28, 28], white on black.
-        scales: [...], made smaller where a digit would not fit into its cell. Only a bend may then
-            push ink out.
+        scales: [...], reduced where a digit would not fit into its cell. Only a bend may then push
+            ink out of it.
         angles: [...], radians.
-        distortion: of as many digits.
+        distortion: of as many digits, if any.
 
     Returns:
         uint8 [..., 28, 28].
@@ -83,7 +86,7 @@ def render_digits(
 
 
 def _enlarge(glyphs: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`glyphs` [m, 28, 28], each by its own of `scales` [m], in the middle of [m, side, side]."""
+    """`glyphs` [m, 28, 28], each enlarged by its own of `scales` [m], centred in [side, side]."""
     side = CELL_SIDE + 2 * int(np.ceil(CELL_SIDE * max(scales.max(initial=1) - 1, 0) / 2))
     places = np.arange(side, dtype=np.float32) - (side - 1) / 2
     places = places / scales[:, None] + (CELL_SIDE - 1) / 2
@@ -97,7 +100,7 @@ def _sample(
     glyphs: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
     """`glyphs` [m, side, side] at `rows`, `columns` [m, 28, 28], by linear interpolation."""
-    # All glyphs stand in one tall image, each with a black frame for the points outside it.
+    # All glyphs are stacked in one tall image, each with a black frame for the points outside it.
     padded = np.pad(glyphs, ((0, 0), (1, 1), (1, 1)))
     side = padded.shape[1]
     rows = np.clip(rows + 1, 0, side - 1)
@@ -111,8 +114,11 @@ def _sample(
 def _fit_into_cell(
     glyphs: NDArray[np.uint8], scale: NDArray[np.float32], forth: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Scale [m], made smaller where the ink, moved by the linear maps `forth` [m, 2, 2], would be
-    wider than the cell, and the shift in y and x, each [m] in px, that brings it inside."""
+    """Scale [m] at which the ink fits into the cell, and the shifts that bring it inside.
+
+    The scale is reduced where the ink, moved by the linear maps `forth` [m, 2, 2], would be wider
+    than the cell. The shifts in y and x are [m] each, in px.
+    """
     ink = glyphs.reshape(len(glyphs), CELL_SIDE**2) > 0
     y, x = (grid.ravel() for grid in np.meshgrid(_AXIS, _AXIS, indexing="ij"))
     half = (CELL_SIDE - 1) / 2

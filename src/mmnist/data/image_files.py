@@ -1,4 +1,4 @@
-"""Reading images that someone wants labelled: a pickle, .npy, .npz, or a folder of image files."""
+"""Reading images to be labelled: a pickle, .npy, .npz, an image file or a folder of them."""
 
 import re
 import zipfile
@@ -21,26 +21,45 @@ def read_images(path: Path) -> np.ndarray:
     """Return images as uint8 [N, 128, 128].
 
     `path` is a NumPy file (.npy; .npz with one array, or with one named `x` or `images`), a pickle
-    like the competition's, or a folder of PNG, JPEG, BMP or TIFF files, which are taken in the
-    natural order of their names (2.png before 10.png), colour turned into grey. Grey levels are
-    converted as on import (`pixels.to_uint8`).
+    like the competition's, a PNG, JPEG, BMP or TIFF file, or a folder of such image files, which
+    are taken in the natural order of their names (2.png before 10.png). Colour is turned into
+    grey, and grey levels are converted as on import (`pixels.to_uint8`).
 
     Raises InputError, naming the file.
     """
     if path.is_dir():
-        return _read_folder(path)
+        files = _files_in(path)
+        images = np.empty((len(files), *IMAGE_SHAPE), np.uint8)
+        for image, file in zip(images, files, strict=True):
+            image[:] = _read_image(file)
+        return images
     try:
         with path.open("rb") as stream:
             start = stream.read(6)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    if path.suffix.lower() in _SUFFIXES:
-        raise InputError(f"{path} is a single image; give the folder that it is in")
+    if _is_image(path):
+        return _read_image(path)[np.newaxis]
     if start == b"\x93NUMPY":
         return to_uint8(_read_npy(path), str(path))
     if start.startswith(b"PK"):
         return to_uint8(_read_npz(path), str(path))
     return to_uint8(load_array_pickle(path), str(path))
+
+
+def image_names(path: Path) -> list[str] | None:
+    """File names of the images that `read_images` returns, in this order; None if they lie in one
+    array.
+
+    Raises InputError if a folder holds no image.
+    """
+    if path.is_dir():
+        return [file.name for file in _files_in(path)]
+    return [path.name] if _is_image(path) else None
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -69,21 +88,13 @@ def _read_npz(path: Path) -> np.ndarray:
     return array
 
 
-def _read_folder(folder: Path) -> np.ndarray:
-    files = sorted(
-        (
-            file
-            for file in folder.glob("*")
-            if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
-        ),
-        key=_natural,
-    )
+def _files_in(folder: Path) -> list[Path]:
+    """The image files in a folder, in the natural order of their names."""
+    visible = (file for file in folder.glob("*") if not file.name.startswith("."))
+    files = sorted(filter(_is_image, visible), key=_natural)
     if not files:
         raise InputError(f"{folder} holds no image files ({', '.join(_SUFFIXES)})")
-    images = np.empty((len(files), *IMAGE_SHAPE), np.uint8)
-    for image, file in zip(images, files, strict=True):
-        image[:] = _read_image(file)
-    return images
+    return files
 
 
 def _natural(file: Path) -> tuple[list[str | int], str]:

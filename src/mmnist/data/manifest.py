@@ -17,7 +17,7 @@ IMAGE_SHAPE = (128, 128)
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
-#: What follows N in the shape, and the dtype, of each array of a part.
+#: Shape after N, and dtype, of each array of a part.
 _LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "images": (IMAGE_SHAPE, "uint8"),
     "labels": ((), "uint8"),

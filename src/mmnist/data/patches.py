@@ -1,7 +1,7 @@
-"""Images for learning to read digits: pieces of what scenes are made of, closely filled.
+"""Patches, images for learning to read digits: made like scenes, but more densely filled.
 
-A scene has three digits on its 128 × 128 pixels; a network learns more from as many pixels if they
-hold more digits.
+A scene has three digits in its 128 × 128 pixels; a network learns more from the same number of
+pixels if they hold more digits.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from mmnist.data.scenes import add_clipped, cut_backgrounds
 from mmnist.data.store import Store
 
 PATCHES_VERSION = 2
-"""Raised whenever the same seed would no longer give the same patches. It was forgotten when the
-generator's digits became softer (its version 3): trainings of the time say 1."""
+"""Raised whenever the same seed would no longer give the same patches. This was forgotten when the
+generator's digits became softer (its version 3): runs of that time say 1."""
 
 #: Label of a patch without a digit.
 NO_DIGIT = -1
 
-#: Side in pixels of the square that each digit has for itself, at least.
+#: Least side in pixels of the square that each digit has to itself.
 SQUARE = 40
 
-#: Share of the patches of one square that are to have another digit at their border; about a third
-#: of them get it, those for which a place outside is drawn that is apart from the digit inside.
+#: Share of the patches of one square that are to have another digit at their border. About half of
+#: them get it: those for which the position drawn is outside, and apart from the digit inside.
 _CROWDED = 0.5
 
 
@@ -45,7 +45,7 @@ class PatchSource:
 
 
 def patch_source(digits: DigitPools, seed: int) -> PatchSource:
-    """Training digits of `digits`, on grounds that no data set has: those of another seed."""
+    """Training digits of `digits`, on backgrounds that no data set has: those of another seed."""
     images = [draw_texture(seed, index) for index in range(len(texture_variants()))]
     return PatchSource(
         Textures(np.stack(images), texture_weights()),
@@ -56,8 +56,9 @@ def patch_source(digits: DigitPools, seed: int) -> PatchSource:
 
 
 def digits_overlap(patches: PatchSource, store: Store) -> str:
-    """Whether digits of the patches may be in the test images of a data set, in words; empty if
-    they are not, since both come from one source whose test digits are in test images only.
+    """Say whether the test images of a data set may show digits of the patches; empty if not.
+
+    They do not if both come from one source, whose test digits are in test images only.
     """
     if not store.generated:
         return "the competition's test images may show MNIST digits that these epochs have seen"
@@ -70,18 +71,18 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
 
 
 class Patches(NamedTuple):
-    """Images with what is in them."""
+    """Images, and what is in them."""
 
     images: NDArray[np.uint8]
     """uint8 [n, side, side]."""
     labels: NDArray[np.int64]
     """int64 [n]: the largest digit, or `NO_DIGIT`."""
     digits: NDArray[np.int64]
-    """int64 [n, k]: the digit of each of the k places, or `NO_DIGIT`."""
+    """int64 [n, k]: the digit in each of the k squares, or `NO_DIGIT`."""
     angles: NDArray[np.float32]
-    """float32 [n, k]: how far it is turned, radians; 0 where there is none."""
+    """float32 [n, k]: angle of that digit, radians; 0 where there is none."""
     middles: NDArray[np.float32]
-    """float32 [n, k, 2]: row and column of its middle, px; of the place where there is none."""
+    """float32 [n, k, 2]: row and column of its centre, px; drawn even where there is no digit."""
 
 
 def draw_patches(
@@ -93,14 +94,14 @@ def draw_patches(
     empty: float,
     distortion: float = 0.0,
 ) -> Patches:
-    """Draw `n` patches: squares of 40 px or more (the whole patch if it is smaller), each with one
-    digit, or none in a share `empty`.
+    """Draw `n` patches, each of one or more squares that hold one digit each, or none.
 
-    A digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies
-    wholly inside its square. In a patch that is a single square, parts of another digit may reach
-    in from outside.
+    Squares have 40 px or more (a smaller patch is one square); a share `empty` has no digit. A
+    digit, distorted (see `mmnist.data.distortion`), rotated and enlarged as in a scene, lies wholly
+    inside its square. In a patch that is a single square, parts of another digit may reach in from
+    outside.
     """
-    frame = CELL_SIDE  # a digit outside the patch may reach so far into it
+    frame = CELL_SIDE  # the furthest that a digit outside the patch may reach into it
     canvas = side + 2 * frame
     textures = source.textures
     images = cut_backgrounds(
@@ -136,8 +137,10 @@ def _crowd(
     corners: NDArray[np.int64],
     distortion: float,
 ) -> None:
-    """Add a digit whose middle is outside the patch, in its frame, to some of the images; not over
-    the one inside, which has its corner at `corners` [n, 2]."""
+    """Add a digit whose centre is outside the patch, in its frame, to some of the images.
+
+    It does not overlap the cell of the digit inside, which has its corner at `corners` [n, 2].
+    """
     n, canvas, _ = images.shape
     places = rng.integers(0, canvas - CELL_SIDE + 1, (n, 2))
     middles = places + CELL_SIDE // 2
@@ -151,8 +154,7 @@ def _crowd(
 def _draw_cells(
     rng: np.random.Generator, pool: GlyphPool, n: int, distortion: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.uint8]]:
-    """Digits [n], all equally likely, how far they are turned [n], and their cells uint8 [n, 28,
-    28]."""
+    """Digits [n], all equally likely, their angles [n] (radians), and cells uint8 [n, 28, 28]."""
     digits = rng.integers(0, 10, n)
     glyphs = pool.images[rng.integers(pool.starts[digits], pool.starts[digits + 1])]
     scales = rng.uniform(*SCALE_RANGE, n).astype(np.float32)

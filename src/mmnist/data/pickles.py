@@ -5,8 +5,8 @@ that machine knows only the operations that an array of numbers needs, and the f
 a pickle stand for functions of this module: NumPy's own constructors, which trust their input,
 are never called, and nothing is imported.
 
-It builds on the Python implementation of the unpickler, not the one in C: that one fetches objects
-of the extension registry past `find_class`, and allocates what a size in the file asks for.
+It builds on the Python implementation of the unpickler, not the one in C: the latter bypasses
+`find_class` for objects of the extension registry, and allocates whatever size the file states.
 """
 
 import math
@@ -31,7 +31,7 @@ _OPERATIONS = (  # noqa: SIM905 - as a list it takes a line each
     "BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET"
 ).split()
 _CODES = {operation.name: ord(operation.code) for operation in pickletools.opcodes}
-_MAX_AXES = 32  # of NumPy 1
+_MAX_AXES = 32  # as in NumPy 1
 _NAMES = {code: name for name, code in _CODES.items()}
 
 
@@ -40,10 +40,11 @@ def load_array_pickle(path: Path, name: str | None = None) -> np.ndarray:
 
     Reads protocols 2 to 5 as written by NumPy 1 and 2. The result is a plain, read-only ndarray of
     booleans, integers or floats; with protocols 3 to 5 it is mapped from the file and takes no
-    memory. What follows the array in the file is not looked at.
+    memory. Whatever follows the array in the file is ignored.
 
-    Raises InputError, with `name` (by default the path) for the file: where the pickle holds
-    anything else, naming what was met, or where the file is truncated or damaged.
+    Raises InputError, in which `name` (by default the path) stands for the file: if the pickle
+    holds anything else, naming what was found, or if the file is truncated or damaged. RunError if
+    the array does not fit into memory.
     """
     name = name or str(path)
     try:
@@ -77,7 +78,7 @@ def load_array_pickle(path: Path, name: str | None = None) -> np.ndarray:
 
 
 def _printable(error: Exception) -> str:
-    """Return the message without what the file may have put in to upset a terminal."""
+    """Return the message, shortened and without any control characters from the file."""
     text = str(error)
     return (text[:200] + ("..." if len(text) > 200 else "")).encode("unicode_escape").decode()
 
@@ -124,7 +125,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for a numpy.ndarray while it is unpickled; `value` once it has content."""
+    """Stands for a numpy.ndarray while it is unpickled; `value` is set once it has content."""
 
     __slots__ = ("value",)
 
@@ -137,7 +138,7 @@ class _Array:
 
 
 def _assemble(content: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
-    if isinstance(content, str):  # of Python 2
+    if isinstance(content, str):  # from Python 2
         content = content.encode("latin1")
     if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, memoryview)):
         raise _RefusedError("an array whose content is not numbers")
@@ -228,7 +229,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         self.read(8)  # Frames are for reading ahead; the file is mapped.
 
     def _load_bytes(self, size_format: str) -> None:
-        """Put a part of the mapped file on the stack in place of a copy."""
+        """Put a view of the mapped file on the stack instead of a copy."""
         (size,) = struct.unpack(size_format, self.read(struct.calcsize(size_format)))
         start = self._content.tell()
         if start + size > len(self._content):

@@ -1,4 +1,4 @@
-"""Grey levels as files have them → grey levels 0-255 as uint8, where nothing is lost by it."""
+"""Grey levels as files have them → grey levels 0-255 as uint8, if nothing is lost by it."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ _CHUNK = 256  # images
 
 
 def check_images(images: np.ndarray, name: str) -> None:
-    """Raise InputError, with `name` for the file, unless this is an array [N, 128, 128], N ≥ 1."""
+    """Raise InputError, naming the file `name`, unless these are numbers [N, 128, 128], N ≥ 1."""
     if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE or not len(images):
         raise InputError(
             f"{name} holds an array of shape {list(images.shape)}; images of shape "
@@ -27,14 +27,14 @@ def to_uint8(
     out: np.ndarray | None = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> np.ndarray:
-    """Return images as uint8 [N, 128, 128], in `out` where it is given.
+    """Return images as uint8 [N, 128, 128], in `out` if it is given.
 
     `images` [N, 128, 128] holds uint8; any integers or floats that are whole numbers 0-255; or
-    floats 0-1 that are whole numbers divided by 255 or by 256. It is read a part at a time and may
-    be memory-mapped. `advance` takes the number of images just converted.
+    floats 0-1 that are whole numbers divided by 255 or by 256. It is read in chunks and may be
+    memory-mapped. `advance` is called with the number of images just converted.
 
-    Raises InputError, with `name` for the file, for another shape and where a grey level would
-    change by the conversion, naming that value.
+    Raises InputError, naming the file `name`, for another shape, or if the conversion would change
+    a grey level, naming that value.
     """
     check_images(images, name)
     scale = 1 if images.dtype == np.uint8 else _scale(images, name)
@@ -48,7 +48,7 @@ def to_uint8(
 
 
 def _scale(images: np.ndarray, name: str) -> int:
-    """Return what the values must be multiplied by to be grey levels: 1, 255 or 256."""
+    """Return the factor that turns the values into grey levels: 1, 255 or 256."""
     largest = 0.0
     for start, chunk in _chunks(images):
         _refuse_where(~((chunk >= 0) & (chunk <= 255)), chunk, start, name, "not a grey level")
@@ -69,7 +69,7 @@ def _scale(images: np.ndarray, name: str) -> int:
 
 
 def _fractions(chunk: np.ndarray, scale: int) -> np.ndarray:
-    """Return where value * scale is no whole number, within the rounding of the dtype."""
+    """Return where value * scale is not a whole number, within the rounding of the dtype."""
     # Rounding to the dtype moves a grey level below 256 by up to 256 * eps / 2.
     tolerance = max(1e-3, 128 * float(np.finfo(chunk.dtype).eps)) if scale > 1 else 0
     grey = chunk * np.float64(scale)

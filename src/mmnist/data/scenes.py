@@ -1,7 +1,7 @@
 """Three handwritten digits on a piece of a texture: images of Modified MNIST, many at a time.
 
-The original images are `min(255, background + digit)`; each digit is rotated and enlarged on its
-own and lies in a cell of 28 x 28 px, and the three cells of an image do not overlap.
+The original images are `min(255, background + digit)`; each digit is rotated and enlarged
+independently and lies in a cell of 28 x 28 px, and the three cells of an image do not overlap.
 
 Scenes are drawn in chunks of a fixed size, each from a random stream of its own. So the first
 images of a data set do not depend on how many are drawn, nor on how many processes draw them.
@@ -24,11 +24,11 @@ CHUNK_SIZE = 250
 LabelMode = Literal["natural", "uniform", "balanced"]
 
 #: How often each digit occurs among MNIST's 60,000 training images. The competition's 50,000 labels
-#: are distributed like the largest of three digits drawn so (chi-squared 3.2 with 9 degrees of
-#: freedom); three uniform digits are ruled out (91.7).
+#: are distributed like the largest of three digits with these frequencies (chi-squared 3.2 with 9
+#: degrees of freedom); three uniform digits are ruled out (91.7).
 MNIST_COUNTS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
 
-# Where the random streams of the two parts branch off the seed.
+# First number of the spawn key of each part's random streams.
 _STREAM = {"train": 0, "test": 1}
 
 
@@ -43,7 +43,7 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is random about a chunk of n scenes, before anything is drawn."""
+    """All random choices of a chunk of n scenes, made before anything is drawn."""
 
     digits: NDArray[np.uint8]
     """[n, 3]"""
@@ -76,7 +76,7 @@ def draw_chunk(
 def chunk_layout(
     textures: Textures, pool: GlyphPool, *, seed: int, part: Part, index: int, mode: LabelMode
 ) -> Layout:
-    """What is where in that chunk. Of the textures, only number, size and weights matter."""
+    """The layout of that chunk. Of the textures, only number, size and weights matter."""
     stream = np.random.SeedSequence(seed, spawn_key=(_STREAM[part], index))
     return draw_layout(np.random.default_rng(stream), textures, pool, mode)
 
@@ -84,7 +84,7 @@ def chunk_layout(
 def draw_layout(
     rng: np.random.Generator, textures: Textures, pool: GlyphPool, mode: LabelMode
 ) -> Layout:
-    """Everything random about `CHUNK_SIZE` scenes."""
+    """All random choices of `CHUNK_SIZE` scenes."""
     n = CHUNK_SIZE
     digits = draw_digits(rng, n, mode)
     first, stop = pool.starts[digits], pool.starts[digits + 1]
@@ -103,8 +103,8 @@ def draw_digits(rng: np.random.Generator, n: int, mode: LabelMode) -> NDArray[np
     """Digits uint8 [n, 3].
 
     `natural`: each as often as in MNIST, so P(label <= k) = P(digit <= k)^3. `uniform`: the same
-    with all digits equally often. `balanced`: a uniform label, then two digits uniform up to it, in
-    random order.
+    with all digits equally likely. `balanced`: a uniform label and two digits uniform from 0 to the
+    label, in random order.
     """
     if mode == "natural":
         shares = np.array(MNIST_COUNTS) / sum(MNIST_COUNTS)
@@ -130,8 +130,10 @@ def _place_cells(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
 def cut_backgrounds(
     textures: Textures, index: NDArray[np.int64], offsets: NDArray[np.int64], side: int
 ) -> NDArray[np.uint8]:
-    """Pieces uint8 [n, side, side] of textures `index` [n], from row and column `offsets` [n, 2]
-    on; a copy."""
+    """Copy pieces uint8 [n, side, side] of textures `index` [n].
+
+    Each begins at its row and column in `offsets` [n, 2].
+    """
     windows = sliding_window_view(textures.images, (side, side), axis=(1, 2))
     y, x = offsets.T
     return windows[index, y, x]
@@ -143,9 +145,11 @@ def add_clipped(
     corners: NDArray[np.int64],
     which: NDArray[np.int64] | None = None,
 ) -> None:
-    """Add a cell [m, 28, 28] to each of the images [n, H, W] that `which` [m] names (all, if it is
-    not given), in place; its top left pixel goes to row and column `corners` [m, 2], and grey
-    levels end at 255."""
+    """Add `cells` [m, 28, 28] in place to the images [n, H, W] with the indices `which` [m].
+
+    Without `which`, each image gets one cell. The top left pixel of a cell goes to its row and
+    column in `corners` [m, 2], and grey levels are clipped at 255.
+    """
     windows = sliding_window_view(images, (CELL_SIDE, CELL_SIDE), axis=(1, 2), writeable=True)
     place = (np.arange(len(images)) if which is None else which, *corners.T)
     total = windows[place].astype(np.uint16) + cells

@@ -7,18 +7,19 @@ from mmnist.errors import InputError
 
 
 def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Return which images train and which validate.
+    """Return the indices of the training images and of the validation images.
 
     `labels` is int64 [N], in order of Id. The two results are sorted, int64, have no index in
-    common and together hold every one of 0 to N - 1, unless `train_images` leaves some out.
+    common and together hold every index from 0 to N - 1, unless `train_images` leaves some out.
 
-    `stratified` draws at random within each class with scikit-learn's `train_test_split`; the
-    only image of a class trains, since it cannot be divided. `ordered` is the authors' split: of
-    each class, the first int(n * fraction) images train and the rest validate (0.99 gives 505
-    and 0.9 gives 5,007 validation images of the competition's 50,000). `train_images` then draws
-    from the training side with scikit-learn's `resample`, which keeps the shares of the classes.
+    `stratified` draws at random within each class with scikit-learn's `train_test_split`; the only
+    image of a class is for training, since it cannot be divided. `ordered` is the authors' split:
+    of each class, the first int(n * fraction) images are for training and the rest for validation
+    (0.99 gives 505 and 0.9 gives 5,007 validation images of the competition's 50,000).
+    `train_images` then draws from the training side with scikit-learn's `resample`, which keeps the
+    shares of the classes.
 
-    Raises InputError where there are too few images for the split.
+    Raises InputError if there are too few images for the split.
     """
     split = _stratified if settings.method == "stratified" else _ordered
     train, valid = split(labels, settings)

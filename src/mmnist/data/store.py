@@ -1,8 +1,8 @@
 """A prepared data set on disk: memory-mapped arrays and a manifest that describes them.
 
 A store is a folder with one .npy file per array and a manifest.json. It is written into a
-temporary folder beside its place and renamed when it is whole, so that a store either exists
-completely or not at all.
+temporary folder next to its final place and renamed when it is complete, so that a store either
+exists completely or not at all.
 """
 
 import contextlib
@@ -139,8 +139,8 @@ class StoreWriter:
     """Writes a store as a whole or not at all.
 
     Use it as a context manager: `create` the arrays, fill them, `finish`. Leaving the block
-    without `finish`, for whatever reason, removes everything that was written; a store that was
-    to be overwritten is still there then.
+    without `finish`, for whatever reason, removes everything that was written, and keeps a store
+    that was to be overwritten.
     """
 
     def __init__(self, path: Path | str, *, overwrite: bool = False) -> None:
@@ -154,8 +154,8 @@ class StoreWriter:
     def __enter__(self) -> Self:
         """Make the temporary folder.
 
-        Raises InputError where something lies at the path that may not be replaced, or where
-        nothing can be written.
+        Raises InputError if there is something at the path that may not be replaced, or if nothing
+        can be written there.
         """
         try:
             self._refuse_to_replace()
@@ -186,7 +186,7 @@ class StoreWriter:
         """Create an array of zeros and return it, memory-mapped and writable.
 
         Create all arrays before filling the first: their disk space is reserved here. Raises
-        RunError where there is too little of it.
+        RunError if there is too little of it.
         """
         dtype = np.dtype(dtype)
         check_layout(name, shape, dtype.name)
@@ -204,7 +204,7 @@ class StoreWriter:
         return array
 
     def _reserve(self, name: str, size: int) -> None:
-        """Have the disk space assigned: a full disk would kill the process at a mapped write."""
+        """Reserve disk space: on a full disk, a write to mapped memory would kill the process."""
         if not hasattr(os, "posix_fallocate"):  # macOS
             return
         try:
@@ -216,8 +216,8 @@ class StoreWriter:
     def finish(self, source: Mapping[str, JsonValue]) -> Store:
         """Write the manifest, move the store to its place and return it.
 
-        `source` says where the images come from (`kind`: `generated` or `competition`, then what
-        belongs to it). Equal arrays and an equal source give the same bytes.
+        `source` says where the images come from: `kind`, which is `generated` or `competition`, and
+        the details of that kind. Equal arrays and an equal source give the same bytes.
         """
         manifest = Manifest(
             format_version=FORMAT_VERSION,

@@ -1,4 +1,4 @@
-"""SIGTERM (`kill`, batch systems) ends work as Ctrl-C does: what was begun is cleaned up."""
+"""SIGTERM (`kill`, batch systems) ends work as Ctrl-C does: unfinished output is cleaned up."""
 
 import signal
 import threading
@@ -18,7 +18,7 @@ def exit_on_sigterm() -> Iterator[None]:
         return
 
     def leave(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the cleaning short
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the clean-up short
         raise SystemExit(128 + signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, leave)

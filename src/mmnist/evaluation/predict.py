@@ -144,12 +144,15 @@ def average_probabilities(each: Sequence[np.ndarray]) -> np.ndarray:
     return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)
 
 
-def write_submission(path: Path, predictions: np.ndarray) -> None:
+def write_submission(
+    path: Path, predictions: np.ndarray, names: Sequence[str] | None = None
+) -> None:
     """Write Kaggle's CSV: header `Id,Label`, Ids 0 to N - 1 in order; and read it back to check.
 
     Args:
         path: the file.
         predictions: labels, integer [N], 0 to 9.
+        names: of the N image files, for a third column `File`, which Kaggle does not want.
 
     Raises:
         ValueError: a prediction is not a digit, or what was read back differs.
@@ -158,15 +161,19 @@ def write_submission(path: Path, predictions: np.ndarray) -> None:
     if len(predictions) == 0 or not np.isin(predictions, np.arange(CLASSES)).all():
         raise ValueError("predictions must be digits from 0 to 9, at least one")
     table = pd.DataFrame({"Id": np.arange(len(predictions)), "Label": predictions})
+    named = table if names is None else table.assign(File=list(names))
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
-        written = pd.read_csv(temporary)
-        if list(written) != ["Id", "Label"] or not (written.to_numpy() == table.to_numpy()).all():
+        named.to_csv(temporary, index=False)
+        written = pd.read_csv(temporary, usecols=["Id", "Label"])
+        if not written.equals(table.astype(written.dtypes)):
             raise ValueError(f"{path} does not hold what was predicted")
 
 
-def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
-    """Write probabilities float32 [N, 10] as `.csv` (Id, p0 … p9) or `.npy`.
+def write_probabilities(
+    path: Path, probabilities: np.ndarray, names: Sequence[str] | None = None
+) -> None:
+    """Write probabilities float32 [N, 10] as `.npy`, or as `.csv` with Id, p0 … p9 and, if the
+    `names` of N image files are given, File.
 
     Raises:
         InputError: another suffix.
@@ -179,4 +186,6 @@ def write_probabilities(path: Path, probabilities: np.ndarray) -> None:
             np.save(temporary, probabilities)
         else:
             columns = [f"p{digit}" for digit in range(CLASSES)]
-            pd.DataFrame(probabilities, columns=columns).to_csv(temporary, index_label="Id")
+            table = pd.DataFrame(probabilities, columns=columns)
+            named = table if names is None else table.assign(File=list(names))
+            named.to_csv(temporary, index_label="Id")

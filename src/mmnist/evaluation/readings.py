@@ -1,5 +1,6 @@
 """Which digits a network read, and where: from the scores of locations to a list of digits."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -103,12 +104,15 @@ def _middles(some: Tensor, row: Tensor, column: Tensor, stride: float) -> tuple[
     return (row + dy) * stride + shift, (column + dx) * stride + shift
 
 
-def write_readings(path: Path, readings: pd.DataFrame) -> None:
-    """Write the readings as CSV, with the columns of `find_digits`.
+def write_readings(path: Path, readings: pd.DataFrame, names: Sequence[str] | None = None) -> None:
+    """Write the readings as CSV, with the columns of `find_digits` and, if the `names` of the image
+    files are given, File.
 
     Raises:
         RunError: the file cannot be written.
     """
     rounded = readings.round({"x": 1, "y": 1, "probability": 4, "angle": 0})
+    if names is not None:
+        rounded["File"] = [names[index] for index in rounded["Id"]]
     with replacing(path) as temporary:
         rounded.to_csv(temporary, index=False)

@@ -1,6 +1,6 @@
-"""What an experiment can change about fastai's training loop, a callback each.
+"""What an experiment can change about fastai's training loop, one callback for each change.
 
-Where a callback acts in the middle of a step, `order` puts it in its place: `Accumulate` decides
+Where several callbacks act within a step, `order` puts them in sequence: `Accumulate` decides
 whether there is a step at all, then `Precision` unscales the gradients, then fastai's GradientClip
 limits them.
 """
@@ -20,10 +20,10 @@ from mmnist.training.schedule import learning_rate_at, momentum_at
 
 
 class Precision(MixedPrecision):
-    """Computes the network in the precision that was chosen, on any device.
+    """Computes the network in the chosen precision, on any device.
 
-    fastai's callback knows CUDA only; the rest of it (scaling of fp16 gradients, skipped steps)
-    is used as it is.
+    fastai's callback supports CUDA only; the rest of it (scaling of fp16 gradients, skipped steps)
+    is used unchanged.
     """
 
     def __init__(self, hardware: Hardware):
@@ -35,37 +35,37 @@ class Precision(MixedPrecision):
         )
 
     def before_fit(self) -> None:
-        """Enter with a scaler that may hold the state of an interrupted run."""
+        """Set autocast and the gradient scaler, which may hold the state of an interrupted run."""
         self.autocast = self.hardware.autocast()
         self.learn.scaler = self.gradient_scaler
         self.scales: list[float] = []
 
     def before_batch(self) -> None:
-        """Compute in the precision from here on."""
+        """Start computing in the chosen precision."""
         super().before_batch()
         self.computing = True
 
     def after_loss(self) -> None:
-        """And up to here."""
+        """Stop computing in the chosen precision."""
         super().after_loss()
         self.computing = False
 
     def leave(self) -> None:
-        """Leave the precision if an error in the middle of a batch did not let fastai do so.
+        """Leave autocast if an error in the middle of a batch kept fastai from doing so.
 
-        torch keeps low-precision copies of weights until the outermost autocast is left: whatever
-        the same process trains next would compute with its first weights for ever.
+        torch caches low-precision copies of weights until the outermost autocast is left: without
+        this, the next training in the same process would use its initial weights for ever.
         """
         if self.computing:
             self.after_loss()
 
     def after_pred(self) -> None:
-        """Let the loss be computed in fp32; a `Reading` is already."""
+        """Convert the output to fp32 for the loss; a `Reading` is in fp32 already."""
         if isinstance(self.pred, Tensor):
             super().after_pred()
 
     def before_step(self) -> None:
-        """Skip the step if gradients overflowed (fp16 only; the others need no look at them)."""
+        """Skip the step if gradients overflowed (fp16 only; other precisions need no check)."""
         if self.gradient_scaler.is_enabled():
             super().before_step()
 
@@ -76,13 +76,13 @@ class Precision(MixedPrecision):
 
 
 class StepCallback(Callback):
-    """A callback of the training batches that knows which step of the epoch this is."""
+    """A callback on training batches that knows the index of the current step in the epoch."""
 
     run_valid = False
 
     @property
     def step(self) -> int:
-        """Index of the batch within the epoch, also when the epoch was taken up in its middle."""
+        """Index of the batch within the epoch, even if the epoch was resumed in the middle."""
         return self.dls.train.first_step + self.iter
 
 
@@ -102,7 +102,7 @@ class Schedule(StepCallback):
 
 
 class SeedSteps(StepCallback):
-    """Gives each step its own random stream, so that dropout does not depend on what was before."""
+    """Gives each step its own random stream, so that dropout does not depend on earlier steps."""
 
     def __init__(self, seed: int):
         self.seed = seed
@@ -130,18 +130,20 @@ class Accumulate(StepCallback):
         self.learn.loss_grad = self.loss_grad / size
 
     def before_step(self) -> None:
-        """Go on to the next batch, unless this one ends its group."""
+        """Skip the optimiser's step, unless this batch ends its group."""
         done = self.step + 1
         if done % self.count and done < self.n_iter:
             raise CancelBatchException
 
 
 class ReadPatches(StepCallback):
-    """Tells a network that reads each location that images are patches, perhaps to be computed as
-    tiles of larger images."""
+    """Tells a network that reads each location that its images are patches.
+
+    Also says whether to compute them as tiles of larger images (`pretraining.mosaic`).
+    """
 
     order = Precision.order + 2
-    """After some of them have been chosen (`mmnist.training.selection`)."""
+    """After `SelectPatches` has reduced the batch (`mmnist.training.selection`)."""
 
     def __init__(self, settings: PretrainingSettings):
         self.settings = settings
@@ -153,15 +155,15 @@ class ReadPatches(StepCallback):
 
 
 class AverageWeights(Callback):
-    """Keeps an exponential moving average of the weights and validates it in place of them.
+    """Keeps an exponential moving average of the weights, which is validated in their place.
 
     In the first steps the decay is smaller, (1 + n) / (10 + n) after n steps, so that the random
-    initial weights are soon forgotten. Buffers (of batch normalisation) are averaged too; those of
-    integers (counters, indices), of which there is no average, are copied.
+    initial weights are soon forgotten. Buffers (of batch normalisation) are averaged too; integer
+    buffers (counters, indices) cannot be averaged and are copied.
     """
 
     order = 60
-    """After the recorder, so that it sees the average; before the checkpoint."""
+    """After `Recorder`, so that `Recorder` sees the average; before the checkpoint is saved."""
 
     def __init__(self, decay: float):
         self.decay = decay
@@ -177,16 +179,16 @@ class AverageWeights(Callback):
         self.average.update_parameters(self.model)
 
     def before_validate(self) -> None:
-        """Show validation the average."""
+        """Replace the weights by the average for the validation."""
         self.trained = self.model
         self.learn.model = self.average.module.eval()
 
     def after_validate(self) -> None:
-        """Train on with the weights themselves."""
+        """Put the weights themselves back, for further training."""
         self.learn.model, self.trained = self.trained, None
 
     def _update(self, averages: list[Tensor], values: list[Tensor], _: Tensor) -> None:
-        """Move tensors of one dtype and device."""
+        """Update the averages of tensors that share one dtype and device."""
         if not averages[0].is_floating_point():
             for average, value in zip(averages, values, strict=True):
                 average.copy_(value)
@@ -197,10 +199,10 @@ class AverageWeights(Callback):
 
 
 class Unfreeze(Callback):
-    """Freezes the body of a pretrained network at first, and lets it train later.
+    """Freezes the body of a pretrained network at first, and unfreezes it later.
 
-    Which groups of layers train depends on the epoch alone. Batch normalisation trains throughout,
-    as fastai does it. In the first `pretraining_epochs` everything trains.
+    Which groups of layers are trained depends on the epoch alone. Batch normalisation is trained
+    throughout, as in fastai. In the first `pretraining_epochs` epochs, all layers are trained.
     """
 
     run_valid = False
@@ -210,7 +212,7 @@ class Unfreeze(Callback):
         self.pretraining_epochs = pretraining_epochs
 
     def before_train(self) -> None:
-        """Freeze what does not train in this epoch."""
+        """Freeze the layers that are not trained in this epoch."""
         groups = len(self.opt.param_lists)
         if self.epoch < self.pretraining_epochs:
             self.opt.freeze_to(0)

@@ -1,7 +1,7 @@
-"""checkpoint.pt: everything that an interrupted run needs to go on as if nothing had happened.
+"""checkpoint.pt: everything needed to continue an interrupted run as if nothing had happened.
 
-Random streams are not in it: they follow from seed, epoch and step (see
-`mmnist.pipeline.randomness`); nor are schedules, which follow from epoch and step.
+It holds neither random streams, which follow from seed, epoch and step (see
+`mmnist.pipeline.randomness`), nor schedules, which follow from epoch and step.
 """
 
 import io
@@ -43,13 +43,13 @@ def save_checkpoint(path: Path, learner: Learner, state: RunState) -> None:
 
 
 def load_checkpoint(path: Path, learner: Learner) -> RunState:
-    """Put a saved state back into a learner of the same experiment.
+    """Restore a saved state into a learner of the same experiment.
 
     Raises:
         InputError: the file is damaged, or of another experiment or version.
     """
     try:
-        # Onto the CPU, where Adam counts its steps; what belongs elsewhere is copied there.
+        # To the CPU, where Adam keeps its step counts; other tensors are copied to their device.
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']}, this version reads {FORMAT}")
@@ -60,7 +60,7 @@ def load_checkpoint(path: Path, learner: Learner) -> RunState:
         if content["average"] is not None:
             _averaging(learner).average.load_state_dict(content["average"])
         return RunState.from_dict(content["state"])
-    except Exception as error:  # whatever damaged bytes make of it
+    except Exception as error:  # damaged bytes can raise anything
         raise InputError(
             f"cannot resume from {path}: {first_line(error)}; delete {path.parent} to start afresh"
         ) from error

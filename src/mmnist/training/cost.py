@@ -1,7 +1,7 @@
 """What an experiment costs on this machine: parameters, MACs, images per second, memory.
 
-A few steps are trained and validated on random images, on the very path that training takes, so no
-data set is needed. Pretrained weights are not loaded, and all layers train from the start.
+A few steps are trained and validated on random images, by the same code as a real training, so no
+data set is needed. Pretrained weights are not loaded, and all layers are trained from the start.
 """
 
 import multiprocessing
@@ -36,15 +36,15 @@ from mmnist.training.learner import fit, make_learner
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.setup import choose_algorithms
 
-#: Steps before those that count; a single one where it is long.
+#: Warm-up steps, which do not count; only one if the first takes `_SECONDS` or more.
 _WARM_UP = 2
-#: Steps that count: from 2 to 10, until they have taken 5 s together.
+#: Steps that count: from 2 to 10, until they have taken 5 s in total.
 _LEAST, _MOST = 2, 10
 _SECONDS = 5.0
 
 
 class NotMeasured(RunError):  # noqa: N818 - says what became of it
-    """An experiment could not be measured: it does not fit into the memory, say."""
+    """An experiment could not be measured, for example because it does not fit into memory."""
 
     def __init__(self, name: str, message: str):
         super().__init__(message)
@@ -56,9 +56,9 @@ def measure_costs(
 ) -> dict[str, Cost]:
     """Measure each experiment; `done` is called with the name and the cost of each, in turn.
 
-    On the CPU each is measured in a fresh process, so that the memory of one network does not count
-    for the next; on CUDA, where torch counts by itself, one process measures all. When this is
-    left, by Ctrl-C too, no process is left behind. To be called in the main thread.
+    On the CPU, each is measured in a fresh process, so that the memory of one network is not
+    counted for the next; on CUDA, where torch counts what it allocates, one process measures all.
+    No process is left behind, even after Ctrl-C. To be called in the main thread.
 
     Raises:
         InputError: an experiment cannot be run on this machine.
@@ -97,8 +97,8 @@ def measure_cost(experiment: Experiment) -> Cost:
 def count_macs(model: nn.Module, channels: int, size: int) -> int:
     """Multiply–accumulate operations of one forward pass of one image [channels, size, size].
 
-    Convolutions and linear layers are counted, as torchvision's published figures do it. A network
-    on the meta device is counted without being computed. It is left in evaluation mode.
+    Convolutions and linear layers are counted, as in torchvision's published figures. On the meta
+    device, nothing is computed. The network is left in evaluation mode.
     """
     model.eval()
     image = torch.zeros(1, channels, size, size, device=next(model.parameters()).device)
@@ -109,7 +109,7 @@ def count_macs(model: nn.Module, channels: int, size: int) -> int:
 
 def _from_scratch(experiment: Experiment) -> Experiment:
     model = experiment.model.model_copy(update={"pretrained": "none"})
-    # Epochs of images, of which there may be none, are what is measured.
+    # Epochs of whole images are measured, even if the experiment has none.
     update = {"unfreezing": UnfreezingSettings(), "epochs": max(1, experiment.train.epochs)}
     train = experiment.train.model_copy(update=update)
     return experiment.model_copy(update={"model": model, "train": train})
@@ -145,7 +145,7 @@ def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
 
 
 def _random_batches(experiment: Experiment, device: torch.device) -> DataLoaders:
-    """As many batches as are timed at most; two different ones, again and again."""
+    """Random batches, as many as are timed at most: two different ones, repeated."""
     size = experiment.train.batch_size
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2 * size, *IMAGE_SHAPE), dtype=np.uint8)
@@ -163,10 +163,10 @@ class Stopwatch(Callback):
     """Times the steps of an epoch and the batches of its validation, and cuts both short."""
 
     order = 100
-    """After all that belongs to a batch."""
+    """After all other callbacks of a batch."""
 
     train_seconds: float
-    """Median time of a training batch: that of a step of the optimiser, by its batches."""
+    """Median time per training batch: that of an optimiser step, divided by its batches."""
     valid_seconds: float
     """Median time of a validation batch."""
 
@@ -183,7 +183,7 @@ class Stopwatch(Callback):
         self._start(1)
 
     def after_batch(self) -> None:
-        """Take the time of a step, and leave when it is known well enough."""
+        """Record the time of a step, and stop when enough steps have been timed."""
         if (self.iter + 1) % self._batches:
             return
         now = self._now()
@@ -210,22 +210,22 @@ class Stopwatch(Callback):
 
 
 def timed(laps: Sequence[float]) -> Sequence[float]:
-    """Of the times of all steps, in seconds, those that count: not those of the warm-up."""
+    """The step times, in seconds, that count: all but those of the warm-up."""
     return laps[1 if laps[0] >= _SECONDS else _WARM_UP :]
 
 
 def enough(laps: Sequence[float]) -> bool:
-    """Whether these steps suffice."""
+    """Whether enough steps have been timed."""
     counted = timed(laps)
     return len(counted) == _MOST or (len(counted) >= _LEAST and sum(counted) >= _SECONDS)
 
 
 @contextmanager
 def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Connection]]:
-    """A process that measures these one after the other, and where its results come from.
+    """A process that measures these experiments in turn, and the connection for its results.
 
-    A process of its own in place of a ProcessPoolExecutor, which has no public way (before Python
-    3.14) of ending a worker in the middle of its task.
+    A plain process is used because a ProcessPoolExecutor has no public way (before Python 3.14) of
+    ending a worker in the middle of its task.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -237,15 +237,15 @@ def _worker(experiments: list[Experiment]) -> Iterator[tuple[SpawnProcess, Conne
         yield process, receiver
     finally:
         if process.is_alive():
-            process.kill()  # at once, even while it imports; there is nothing that it could save
+            process.kill()  # at once, even while it imports; it has nothing to save
             process.join()
         receiver.close()
 
 
 def _measure_each(experiments: list[Experiment], sender: Connection) -> None:
-    """In the worker: send a cost, or the error in its place, for each experiment."""
+    """Called in the worker: send the cost of each experiment, or the error if there is one."""
     end_with_parent()
-    keep_freed_memory()  # as the command line does it for trainings
+    keep_freed_memory()  # as the command line does for training
     for experiment in experiments:
         try:
             sender.send(measure_cost(experiment))

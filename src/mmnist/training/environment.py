@@ -1,4 +1,4 @@
-"""On what a run was made: versions, code, device, memory, data, command."""
+"""What a run was made with: versions, code, device, memory, data, command."""
 
 import gc
 import platform
@@ -23,12 +23,12 @@ _PACKAGES = ("mmnist", "torch", "torchvision", "fastai", "numpy", "scikit-learn"
 def describe_environment(
     hardware: Hardware, store: Store, patches: PatchSource | None = None
 ) -> dict[str, Any]:
-    """What environment.json holds."""
+    """The content of environment.json."""
     environment = {
         "command": shlex.join(["mmnist", *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        # torch's own version says which build it is; its package's may not.
+        # torch.__version__ says which build it is; the version of its package may not.
         "packages": {name: version(name) for name in _PACKAGES} | {"torch": torch.__version__},
         "commit": _commit(),
         "device": hardware.description,
@@ -54,7 +54,7 @@ def describe_environment(
 
 
 def reset_peak_memory(hardware: Hardware) -> None:
-    """Let `peak_memory_mib` count from now on, without what a run before has left behind."""
+    """Make `peak_memory_mib` count from now on, without what an earlier run has left behind."""
     gc.collect()  # a Learner and its callbacks refer to each other
     if hardware.device.type == "cuda":
         torch.cuda.init()
@@ -65,9 +65,9 @@ def reset_peak_memory(hardware: Hardware) -> None:
 
 
 def peak_memory_mib(hardware: Hardware) -> float:
-    """Most memory that was in use at a time since `reset_peak_memory`, in MiB.
+    """Peak memory since `reset_peak_memory`, in MiB.
 
-    On CUDA it is what torch had allocated; on the CPU what was resident of the whole process.
+    On CUDA: what torch had allocated; on the CPU: resident memory of the whole process.
     """
     if hardware.device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(hardware.device) / 2**20, 1)
@@ -75,7 +75,7 @@ def peak_memory_mib(hardware: Hardware) -> float:
 
 
 def _commit() -> str | None:
-    """Commit of mmnist's source with `+` if it was changed since; None outside a repository."""
+    """Commit of mmnist's source, with `+` if changed since; None outside its repository."""
     folder = Path(mmnist.__file__).parent
 
     def git(*arguments: str) -> str:

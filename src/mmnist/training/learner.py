@@ -32,16 +32,16 @@ from mmnist.training.selection import SelectPatches
 def make_learner(
     experiment: Experiment, dataloaders: DataLoaders, model: nn.Module, hardware: Hardware
 ) -> Learner:
-    """Put network, batches, optimiser and the callbacks that the experiment asks for together.
+    """Assemble network, batches, optimiser and the callbacks that the experiment asks for.
 
     fastai's own Recorder and progress bar are left out: `mmnist.training.recorder` keeps the
-    numbers and says how far the training is.
+    numbers and reports progress.
     """
     model.to(hardware.device)
     if experiment.compute.channels_last:
         model.to(memory_format=torch.channels_last)
     if experiment.compute.compile:
-        model.compile()  # in place, so that the names in the state dict stay
+        model.compile()  # in place, so that the state dict keeps its names
     learner = Learner(
         dataloaders,
         model,
@@ -49,7 +49,7 @@ def make_learner(
         opt_func=optimiser(experiment.train),
         splitter=partial(layer_groups, architecture=experiment.model.architecture),
         lr=experiment.train.learning_rate,
-        wd_bn_bias=True,  # as torch's optimisers do it
+        wd_bn_bias=True,  # as torch's optimisers do
         default_cbs=False,
         cbs=[TrainEvalCallback, *_callbacks(experiment, hardware)],
     )
@@ -58,7 +58,7 @@ def make_learner(
 
 
 def fit(learner: Learner, epochs: int, start_epoch: int = 0) -> None:
-    """Train up to `epochs`; an error leaves nothing behind that would change a later training."""
+    """Train up to `epochs`; even an error leaves no state that would affect a later training."""
     try:
         learner.fit(epochs, start_epoch=start_epoch)
     finally:
@@ -66,7 +66,7 @@ def fit(learner: Learner, epochs: int, start_epoch: int = 0) -> None:
 
 
 def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
-    """The optimiser, in fastai's wrapper; takes groups of parameters and `lr`."""
+    """Factory of the optimiser in fastai's wrapper; it takes parameter groups and `lr`."""
     momentum, decay = settings.momentum, settings.weight_decay
     if settings.optimiser in ("sgd", "muon"):
         kind = torch.optim.SGD if settings.optimiser == "sgd" else Muon

@@ -1,4 +1,4 @@
-"""Work that does not fit into the memory ends with an error that says what to change."""
+"""Out-of-memory errors, turned into one that says what to change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from mmnist.pipeline.device import Hardware
 
 @contextmanager
 def explained_if_too_small(experiment: Experiment, hardware: Hardware) -> Iterator[None]:
-    """Compute an experiment within the block.
+    """Replace out-of-memory errors within the block by one that says what to change.
 
     Raises:
-        RunError: in place of torch's and numpy's errors where the memory does not suffice.
+        RunError: in place of torch's and numpy's errors if there is too little memory.
     """
     try:
         yield
-    except MemoryError as error:  # as which numpy raises it
+    except MemoryError as error:  # numpy's
         raise _too_small(experiment, hardware) from error
-    except RuntimeError as error:  # as which torch raises it, on CUDA and on the CPU
+    except RuntimeError as error:  # torch's, on CUDA and on the CPU
         if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
             raise
         raise _too_small(experiment, hardware) from error

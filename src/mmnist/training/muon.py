@@ -9,25 +9,25 @@ from torch.optim import AdamW, Optimizer
 
 from mmnist.pipeline.device import has_bf16
 
-#: Newton and Schulz's iteration: x → a x + b x³ + c x⁵ of the singular values, so many times. The
+#: Newton–Schulz iteration: x → a x + b x³ + c x⁵ on the singular values, `_ITERATIONS` times. The
 #: coefficients are Jordan's: steep at 0, and settling between 0.7 and 1.2 instead of at 1.
 _COEFFICIENTS = (3.4445, -4.775, 2.0315)
 _ITERATIONS = 5
 
-#: Root mean square of a step for a rate of 1, about that of AdamW's.
+#: Root mean square of a step at a learning rate of 1, about that of AdamW's steps.
 _STEP = 0.2
 
 
 class Muon(Optimizer):
-    """Steps of kernels whose singular values are about equal.
+    """Updates kernels by steps whose singular values are all about equal.
 
-    A kernel [out, in, h, w] is the matrix [out, in · h · w] to it. What is not a hidden kernel -
-    biases, normalisation, and all of the last group, the output layer - is left to torch.optim's
-    AdamW. Steps of kernels have the root mean square of AdamW's, so both share one rate and decay.
+    A kernel [out, in, h, w] is treated as the matrix [out, in · h · w]. Everything else - biases,
+    normalisation, and all of the last group, the output layer - is left to torch.optim's AdamW.
+    Steps of kernels have the same root mean square as AdamW's, so both share one learning rate and
+    weight decay.
 
-    Of torch.optim's Muon, which takes matrices only, it differs in one more thing: that one always
-    iterates in bf16, which on a CPU without it took about a quarter of a training. There, this one
-    iterates in float32.
+    torch.optim's Muon takes matrices only. It also always iterates in bf16, which on a CPU without
+    bf16 took about a quarter of the training time; this one then iterates in float32.
 
     K. Jordan, "Muon: An optimizer for hidden layers in neural networks", 2024; J. Liu et al., "Muon
     is Scalable for LLM Training", arXiv:2502.16982.
@@ -43,8 +43,8 @@ class Muon(Optimizer):
         """
         Args:
             params: groups of parameters, from input to output.
-            lr: learning rate, as of AdamW.
-            momentum: Nesterov's, of kernels; the first beta of all others.
+            lr: learning rate, as for AdamW.
+            momentum: Nesterov momentum of kernels; first beta of AdamW for all others.
             weight_decay: decoupled.
         """
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
@@ -56,7 +56,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Change all parameters that have a gradient."""
+        """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -84,23 +84,23 @@ class Muon(Optimizer):
         kernel.add_(direction.view(kernel.shape), alpha=-lr * _STEP * max(direction.shape) ** 0.5)
 
     def state_dict(self) -> dict[str, Any]:
-        """State of AdamW, too."""
+        """The state, including that of AdamW."""
         return super().state_dict() | {"adamw": self._adamw.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """What `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
         self._adamw.load_state_dict(state_dict["adamw"])
 
 
 def equalise(matrix: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The matrix [m, n] with its singular vectors, and singular values that are all about 1.
+    """The matrix [m, n] with the same singular vectors, and singular values that are all about 1.
 
-    Those below 0.002 of the Frobenius norm are only multiplied, by up to 485; zeros stay.
+    Singular values below 0.002 of the Frobenius norm are only multiplied, by up to 485; zeros stay.
 
     Args:
         matrix: float32 [m, n].
-        dtype: in which the iteration is computed, and returned.
+        dtype: of the iteration and of the result.
     """
     a, b, c = _COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]

@@ -1,4 +1,4 @@
-"""What a training makes small, and what counts as a hit while it trains."""
+"""The loss of a training, and what counts as a correct prediction in it."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,12 +10,13 @@ from mmnist.models.nearest import nearest_loss
 
 
 class Objective:
-    """The loss of a batch: cross-entropy of the label, and, if asked for, of the label as read
-    anywhere, of which digits there are, how far they are turned, and what the locations nearest to
-    them say.
+    """The loss of a batch: cross-entropy of the label, plus the further losses asked for.
 
-    Networks that read each location return a `Reading` while they train; for them a label of -1
-    says that there is no digit. All others return scores [B, 10].
+    These are on the label as read in `digits: any`, on which digits are present, on how far they
+    are rotated, and on what the locations nearest to them predict.
+
+    Networks that read each location return a `Reading` in training; for them a label of -1 means
+    that there is no digit. All others return scores [B, 10].
     """
 
     def __init__(self, settings: TrainSettings, pretraining: PretrainingSettings | None = None):
@@ -40,8 +41,8 @@ class Objective:
             output: what the network returned.
             labels: int64 [B].
             present: float32 [B, 10], 1 for digits that are in the image.
-            turned: int64 [B], of patches: the range of angles of the digit.
-            middles: float32 [B, 2], of patches: row and column of the digit's middle, px.
+            turned: int64 [B], patches only: the range of the digit's angle.
+            middles: float32 [B, 2], patches only: row and column of the digit's centre, px.
         """
         loss = self.label_loss(output, labels)
         if self._anywhere_weight and isinstance(output, Reading) and output.scores is not None:
@@ -57,7 +58,7 @@ class Objective:
     def _of_patches(
         self, joint: Tensor, labels: Tensor, turned: Tensor | None, middles: Tensor | None
     ) -> Tensor | float:
-        """Both losses of angles are 0 if all are in one range."""
+        """The losses that only patches have; both on angles are 0 if there is only one range."""
         loss: Tensor | float = 0.0
         if self._angle_weight and turned is not None:
             loss = self._angle_weight * angle_loss(joint, labels, turned)
@@ -67,14 +68,14 @@ class Objective:
         return loss
 
     def label_loss(self, output: Tensor | Reading, labels: Tensor) -> Tensor:
-        """The part of the loss that is about the label, which is what runs record."""
+        """The loss on the label alone, which is what runs record."""
         if isinstance(output, Reading):  # log-probabilities
             return F.nll_loss(output.outcomes, labels + 1)
         return F.cross_entropy(output, labels, label_smoothing=self._smoothing)
 
 
 def count_hits(output: Tensor | Reading, labels: Tensor) -> Tensor:
-    """How many labels int64 [B] of a batch a network got right: int64, a scalar on its device."""
+    """Number of labels int64 [B] that were predicted correctly: int64 scalar on their device."""
     if isinstance(output, Reading):
         return (output.outcomes.argmax(1) == labels + 1).sum()
     return (output.argmax(1) == labels).sum()

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a live line in a terminal, plain lines in a log."""
+"""The progress of a training: a live line in a terminal, plain lines in a log."""
 
 import time
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from mmnist.errors import RunError
 from mmnist.terminal import clock, console, live_console
 
-#: Without a terminal, an epoch says how far it is after this many seconds, and again.
+#: Without a terminal, seconds between two lines of progress within an epoch.
 _QUIET_SECONDS = 60.0
 
 
 class Reporter:
-    """Tells the progress of one run to the terminal and to its train.log.
+    """Reports the progress of one run in the terminal and in its train.log.
 
-    Every finished epoch gives one plain line. Within an epoch, a terminal shows a live bar with
-    rate and time left; a log gets a line a minute.
+    Each finished epoch adds one plain line. Within an epoch, a terminal shows a live bar with rate
+    and time left; without a terminal, there is a line per minute.
     """
 
     def __init__(self, log: Path, *, work: Sequence[float]):
-        """`work`: for each epoch of the run, how much it is to compute, in any unit."""
+        """`work`: amount of computation of each epoch of the run, in any unit."""
         self._log = log
         self._work = work
         self._epochs = len(work)
@@ -49,7 +49,10 @@ class Reporter:
         self._bar.stop()
 
     def line(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a line that stays, and add it to the log.
+
+        Raises RunError if the log cannot be written.
+        """
         console.print(text, markup=False, soft_wrap=True)
         try:
             with self._log.open("a", encoding="utf-8") as log:
@@ -58,7 +61,7 @@ class Reporter:
             raise RunError(f"cannot write {self._log}: {error.strerror}") from error
 
     def epoch_begins(self, epoch: int, step: int, batches: int) -> None:
-        """Begin to count the `batches` of an epoch, from `step` on."""
+        """Start counting the `batches` of an epoch, from `step` on."""
         self._epoch, self._first, self._step, self._seen = epoch, step, step, 0
         self._batches = batches
         self._started = self._said = time.perf_counter()
@@ -87,7 +90,7 @@ class Reporter:
             )
 
     def epoch_done(self, row: dict[str, Any], is_best: bool) -> None:
-        """Say what an epoch came to; `row` is its line of metrics.csv."""
+        """Report the result of an epoch; `row` is its row of metrics.csv."""
         self._seconds += time.perf_counter() - self._started
         share = (self._batches - self._first) / self._batches
         self._done += self._work[self._epoch] * share
@@ -102,7 +105,7 @@ class Reporter:
         )
 
     def _left(self, elapsed: float) -> float:
-        """Seconds until the last epoch ends, judged by this epoch's training batches."""
+        """Seconds until the last epoch ends, estimated from this epoch's training batches."""
         work = self._work[self._epoch]
         done = work * (self._step - self._first) / self._batches
         here = work * (self._batches - self._step) / self._batches

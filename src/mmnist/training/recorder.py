@@ -24,9 +24,9 @@ from mmnist.training.stopping import StopRequest
 
 
 class Recorder(Callback):
-    """Owns the state of a run, writes its folder, and stops it where it must stop.
+    """Owns the state of a run, writes its folder, and stops it when it must stop.
 
-    Sums are kept on the device; they are read once an epoch, so that no step waits for them.
+    Sums are kept on the device and read once per epoch, so that no step waits for them.
     """
 
     order = 50
@@ -48,7 +48,7 @@ class Recorder(Callback):
 
     @property
     def is_over(self) -> bool:
-        """Whether all epochs are trained, or nothing has become better for long enough."""
+        """Whether all epochs are trained, or early stopping applies."""
         state, patience = self.state, self.settings.early_stopping
         if state.epoch >= self.experiment.epochs:
             return True
@@ -57,7 +57,7 @@ class Recorder(Callback):
         return state.exhausts(patience, first=self.experiment.pretraining_epochs)
 
     def before_train(self) -> None:
-        """Begin an epoch, or go on with the one that was interrupted."""
+        """Begin an epoch, or continue the one that was interrupted."""
         if self.epoch != self.state.epoch:
             self.state.start_epoch(self.epoch)
         batches = self.dls.train
@@ -72,7 +72,7 @@ class Recorder(Callback):
         labels = self.yb[0]
         if not self.training:
             self._outputs.append(self.pred.float())
-            if self.stop.asked:  # time that is over lets validation end, or it would never do so
+            if self.stop.asked:  # unlike a time limit, which lets validation finish
                 self._save_and_leave()
             return
         self.state.step += 1
@@ -90,14 +90,14 @@ class Recorder(Callback):
         return done % self.settings.gradient_accumulation == 0 or done == len(self.dls.train)
 
     def before_validate(self) -> None:
-        """Close the sums of the training half."""
+        """Read the sums of the epoch's training, and check its loss."""
         self._read_sums()
         self._trained = time.perf_counter() - self._started - self.state.validation_seconds
         self._check_loss("training", self.state.loss_sum)
         self._outputs: list[torch.Tensor] = []
 
     def after_validate(self) -> None:
-        """Judge the epoch, keep it if it is the best, and write everything down."""
+        """Evaluate the epoch, stage its files if it is the best, and record everything."""
         valid = self.dls.valid
         logits = torch.cat(self._outputs)
         loss = float(F.cross_entropy(logits, valid.labels))
@@ -162,13 +162,12 @@ class Recorder(Callback):
 
 
 class SaveEpochs(Callback):
-    """After each epoch: checkpoint, best files and summary; ends a run that was stopped or got no
-    better.
+    """After each epoch, saves checkpoint, best files and summary, and ends the run if it must.
 
-    The checkpoint comes first: an epoch that it does not know of is trained again, and need not
-    become the best again where training is not deterministic.
+    The checkpoint comes first: an epoch that it does not include is trained again, and need not
+    become the best again if training is not deterministic.
 
-    Comes after `AverageWeights` has given the trained weights back.
+    Runs after `AverageWeights` has put the trained weights back.
     """
 
     order = 90
@@ -178,7 +177,7 @@ class SaveEpochs(Callback):
         self.summarise = summarise
 
     def after_validate(self) -> None:
-        """Save, then stop if that was asked for or nothing has become better for long enough."""
+        """Save, then stop if that was requested or early stopping applies."""
         recorder, state = self.recorder, self.recorder.state
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
         recorder.run_folder.keep_best(state.best.epoch)

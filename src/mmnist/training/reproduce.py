@@ -26,11 +26,11 @@ from mmnist.training.train import check_run, train
 
 @dataclass
 class Outcome:
-    """What came of the runs of a study."""
+    """What became of the runs of a study."""
 
     failed: dict[str, str] = field(default_factory=dict)
-    """Runs that could not be made, or whose test images could not be predicted, with the reason;
-    the others went on."""
+    """Runs that failed, or whose test images could not be predicted, with the reason; the others
+    continued."""
     elsewhere: list[str] = field(default_factory=list)
     """Runs that another process is working on."""
 
@@ -42,10 +42,10 @@ def run_all(
     deadline: float | None = None,
     say: Callable[[str], None] = print,
 ) -> Outcome:
-    """Train all runs that are not finished, and predict the test images where a study asks for it.
+    """Train all runs that are not finished, and predict the test images if the study needs them.
 
-    Processes that work on the same study at the same time share the runs: each takes the next one
-    that no other holds. Each call gets on, if only by a step, however early the deadline is.
+    Processes that work on the same study at the same time share the runs: each takes the next run
+    that no other holds. Each call makes progress, if only by one step, however early the deadline.
 
     Args:
         loaded: the study.
@@ -54,11 +54,11 @@ def run_all(
         say: takes one line of progress.
 
     Raises:
-        InputError: a run is of another experiment or data set, or impossible on this machine.
+        InputError: a run belongs to another experiment or data set, or this machine cannot run it.
         Interrupted: the user, or the deadline, stopped the work; everything is saved.
     """
     outcome, begun = Outcome(), False
-    for each in planned:  # all of them, before the first one takes its hours
+    for each in planned:  # check all of them before the first one takes hours
         check_run(each.run, each.config, resume=True, overwrite=False)
     for number, each in enumerate(planned, start=1):
         title = f"{each.config.name}/seed-{each.config.seed}"
@@ -93,22 +93,22 @@ def measure_missing(
     deadline: float | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, list[Cost]]:
-    """What each configuration costs here: read from the study's folder, or measured and added.
+    """Costs of each configuration here: read from the study's folder, or measured and added to it.
 
-    All are measured once before any is measured a second time, so what slows the machine for a
-    while does not meet one of them only. One that cannot be measured (too little memory, say) is
-    left out. While one process measures, others that want to wait.
+    All are measured once before any is measured a second time, so that a temporary slowdown of the
+    machine does not affect only one of them. A configuration that cannot be measured (too little
+    memory, say) is left out. While one process measures, others that need to measure wait.
 
     Args:
         configs: configurations by name.
         folder: the study's folder.
-        rounds: how often each is to have been measured, by name.
-        pairs: names that are compared; what was measured of one of a pair alone is forgotten.
-        deadline: value of `time.monotonic()` after which no other one is measured.
+        rounds: number of measurements wanted of each configuration, by name.
+        pairs: names that are compared; measurements of one of a pair without the other are dropped.
+        deadline: value of `time.monotonic()` after which no other configuration is measured.
         say: takes one line of progress.
 
     Raises:
-        InputError: a configuration is impossible on this machine.
+        InputError: a configuration cannot be run on this machine.
         OutOfTime: the deadline has passed.
     """
     path = folder / STUDY_FILES / "costs.json"
@@ -146,8 +146,7 @@ def measure_missing(
 
 @contextmanager
 def _measuring(path: Path, deadline: float | None) -> Iterator[None]:
-    """Measure in this process alone while the block lasts; waits for others to end, but not beyond
-    the deadline."""
+    """Let only this process measure during the block; wait for others, up to the deadline."""
     path.parent.mkdir(parents=True, exist_ok=True)
     timeout = -1 if deadline is None else max(0, deadline - time.monotonic())
     try:
@@ -159,7 +158,7 @@ def _measuring(path: Path, deadline: float | None) -> Iterator[None]:
 
 
 def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], None]) -> None:
-    """Predict the test images, if an experiment that the run stands for is judged on them.
+    """Predict the test images, if an experiment that the run belongs to is judged on them.
 
     Raises:
         RunError: the run has lost its weights, the memory is too small, or the predictions cannot

@@ -1,4 +1,4 @@
-"""Learning rate and momentum as functions of the place in the training, without any state."""
+"""Learning rate and momentum as functions of the position in the training, without state."""
 
 from fastai.callback.schedule import SchedCos, combined_cos
 
@@ -14,7 +14,7 @@ _MOMENTUM_DROP = 0.1
 def learning_rate_at(experiment: Experiment, epoch: int, progress: float) -> float:
     """Learning rate in `epoch` (from 0), of which the share `progress` (0 to 1) is done.
 
-    The step schedule changes between epochs only, as torch's StepLR stepped once an epoch; the
+    The step schedule changes between epochs only, like torch's StepLR stepped once per epoch; the
     others change with every batch. Epochs of single digits have a schedule of their own.
     """
     settings, epoch = _stage(experiment, epoch)
@@ -32,7 +32,7 @@ def learning_rate_at(experiment: Experiment, epoch: int, progress: float) -> flo
 
 
 def momentum_at(experiment: Experiment, epoch: int, progress: float) -> float:
-    """Momentum (the first beta of Adam) at the same place; only one-cycle changes it."""
+    """Momentum (the first beta of Adam) at that position; only one-cycle changes it."""
     high = experiment.train.momentum
     settings, epoch = _stage(experiment, epoch)
     schedule = settings.schedule
@@ -44,7 +44,7 @@ def momentum_at(experiment: Experiment, epoch: int, progress: float) -> float:
 
 
 def _stage(experiment: Experiment, epoch: int) -> tuple[PretrainingSettings | TrainSettings, int]:
-    """The settings of an epoch, and its number among those that have the same."""
+    """The settings of an epoch, and its number among the epochs with these settings."""
     before = experiment.pretraining_epochs
     if epoch < before:
         return experiment.pretraining, epoch

@@ -1,9 +1,10 @@
-"""Learning more from what is read badly: selective backpropagation.
+"""Selective backpropagation: training more on the patches that are read badly.
 
-Late in a training nearly all patches are read well and teach nothing. Reading one costs a third of
-learning from it, so a step reads several times as many as it learns from. After A. H. Jiang et al.,
-"Accelerating Deep Learning by Focusing on the Biggest Losers", arXiv:1910.00762, who choose by the
-rank of the loss; here the chance of each is its probability of being misread plus the mean of that.
+Late in a training, nearly all patches are read well and teach nothing. Reading a patch costs a
+third of training on it, so a step reads several times as many patches as it trains on. After A. H.
+Jiang et al., "Accelerating Deep Learning by Focusing on the Biggest Losers", arXiv:1910.00762, who
+choose by the rank of the loss; here, the chance of a patch is proportional to its probability of
+being misread plus the mean of these probabilities.
 """
 
 import torch
@@ -16,16 +17,16 @@ from mmnist.training.objective import probability_of
 
 
 class SelectPatches(StepCallback):
-    """Reduces a batch of candidates to as many as are learnt from, in epochs of single digits."""
+    """Reduces a batch of candidates to the patches trained on, in epochs of single digits."""
 
     order = Precision.order + 1
-    """In the precision of the training, and after the step has got its random stream."""
+    """After `Precision`, to read in the training's precision, and after `SeedSteps`."""
 
     def __init__(self, settings: PretrainingSettings):
         self.settings = settings
 
     def before_batch(self) -> None:
-        """Keep some of the patches, those that are read badly with more probability."""
+        """Keep a random selection of the patches that favours those that are read badly."""
         if self.epoch >= self.settings.epochs or self.settings.candidates_in(self.epoch) == 1:
             return
         chosen = draw_worst(self._wrong(self.xb[0], self.yb[0]), self.settings.batch_size)
@@ -34,7 +35,7 @@ class SelectPatches(StepCallback):
 
     @torch.no_grad()
     def _wrong(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Probability [B] that each is misread. Nothing about the network changes."""
+        """Probability [B] that each image is misread. The network is left unchanged."""
         model = self.model
         model.eval()
         mosaic = self.settings.mosaic
@@ -44,15 +45,15 @@ class SelectPatches(StepCallback):
             output = model(images)
         model.train()
         wrong = 1 - probability_of(output, labels)
-        return wrong.nan_to_num(1.0)  # of a training that is about to fail, and will say so
+        return wrong.nan_to_num(1.0)  # NaN: the training is about to fail, and will say so
 
 
 def draw_worst(wrong: Tensor, n: int) -> Tensor:
-    """Indices int64 [n], ascending, of some of the patches.
+    """Indices int64 [n], ascending, of a random selection that favours patches that are misread.
 
     Args:
-        wrong: float [B], probability that each is misread; the chance of being drawn next is in
-            proportion to it plus its mean, so that no patch is out of the question.
+        wrong: float [B], probability that each is misread; the chance of being drawn next is
+            proportional to it plus its mean, so that any patch may be drawn.
         n: how many, at most B.
     """
     tiny = torch.finfo(wrong.dtype).tiny

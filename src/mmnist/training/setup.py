@@ -1,7 +1,7 @@
 """Experiment → everything that its training needs, opened and checked.
 
-Nothing is written but what is downloaded, where the configuration names it: ImageNet's weights into
-torch's cache, MNIST into data/mnist.
+Nothing is written except downloads that the configuration asks for: ImageNet weights into torch's
+cache, MNIST into data/mnist.
 """
 
 import os
@@ -32,7 +32,7 @@ from mmnist.training.state import RunState
 
 
 class Setup(NamedTuple):
-    """A training that can begin, or go on."""
+    """A training that is ready to begin or to continue."""
 
     learner: Learner
     state: RunState
@@ -40,17 +40,17 @@ class Setup(NamedTuple):
     patches: PatchSource | None
     """What epochs of single digits are drawn from, if there are any."""
     work: list[float]
-    """What each epoch is to compute: pixels of all of its images."""
+    """Amount of computation of each epoch: the pixels of all its images."""
     notes: list[str]
-    """What there is to say of it, in lines."""
+    """Lines that describe the training to the user."""
 
 
 def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | None) -> Setup:
-    """Network, batches and optimiser, as new or as the checkpoint of a run left them.
+    """Network, batches and optimiser, new or restored from the checkpoint of a run.
 
     Raises:
-        InputError: the experiment cannot be run on this machine or data, or the run that is to go
-            on was begun on other data or with other patches.
+        InputError: the experiment cannot be run on this machine or data, or the run to be resumed
+            was started on other data or with other patches.
         RunError: weights or digits cannot be downloaded.
     """
     store = open_store(experiment.data.path)
@@ -84,7 +84,7 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
 
 
 def choose_algorithms(experiment: Experiment, hardware: Hardware) -> None:
-    """Let torch look for the fastest operations, or use only deterministic ones.
+    """Let torch search for the fastest operations, or use only deterministic ones.
 
     Raises:
         InputError: an operation of the network has no deterministic form on the device.
@@ -136,9 +136,9 @@ def _work(experiment: Experiment, learner: Learner) -> list[float]:
 
 
 def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
-    """The digits of the training images, if the training is to be told of them."""
+    """The digits of the training images, if the loss uses them."""
     if not experiment.train.presence_weight or not experiment.train.epochs:
-        return None  # patches tell of their own
+        return None  # patches come with their own
     digits = store.digits("train")
     if digits is None:
         raise InputError(
@@ -164,7 +164,7 @@ def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> Non
             f"and of {patches.digits} now are not the same; set pretraining.digits to where the "
             f"original ones are, or delete {run.path} to start afresh"
         )
-    version = told.get("patches_version", 1)  # which older runs do not state
+    version = told.get("patches_version", 1)  # older runs do not state it
     if version != PATCHES_VERSION:
         raise InputError(
             f"{run.path} was started with patches of version {version}, but this version of mmnist "

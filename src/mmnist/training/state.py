@@ -1,4 +1,4 @@
-"""All that a run has come to so far: what a checkpoint holds, and what a summary is made from."""
+"""The state of a run so far: what a checkpoint holds, and what a summary is made from."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,13 +14,13 @@ class Best:
     loss: float
 
     def beaten_by(self, accuracy: float, loss: float) -> bool:
-        """Higher accuracy is better; at equal accuracy, lower loss (the paper takes accuracy)."""
+        """Higher accuracy is better; at equal accuracy, lower loss (the paper goes by accuracy)."""
         return (accuracy, -loss) > (self.accuracy, -self.loss)
 
 
 @dataclass
 class RunState:
-    """Where a run stands. Epochs and steps count from 0; both name what is to be done next."""
+    """Progress of a run. `epoch` and `step` count from 0, and say what is to be done next."""
 
     epoch: int = 0
     step: int = 0
@@ -28,13 +28,13 @@ class RunState:
     loss_sum: float = 0.0
     """Sum of the training loss over the images of this epoch so far."""
     correct: int = 0
-    """Images of this epoch so far whose label was predicted while training."""
+    """Images of this epoch so far whose label was predicted correctly in training."""
     seen: int = 0
     """Images of this epoch so far."""
     seconds: float = 0.0
     """Time spent in this epoch so far."""
     validation_seconds: float = 0.0
-    """Of it, that of validations that were interrupted and begin again."""
+    """The part of `seconds` spent on validations that were interrupted and start again."""
     rows: list[dict[str, float | str]] = field(default_factory=list)
     """metrics.csv: a row for each finished epoch."""
     best: Best | None = None
@@ -42,23 +42,21 @@ class RunState:
     """Metrics of the best epoch, as in summary.json."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """The state as plain values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RunState":
-        """What `to_dict` gave."""
+        """Restore what `to_dict` returned."""
         best = values["best"]
         return cls(**{**values, "best": None if best is None else Best(**best)})
 
     def start_epoch(self, epoch: int) -> None:
-        """Forget the sums of the epoch before."""
+        """Begin `epoch`, and reset the sums of the one before."""
         self.epoch, self.step = epoch, 0
         self.loss_sum, self.correct, self.seen = 0.0, 0, 0
         self.seconds, self.validation_seconds = 0.0, 0.0
 
     def exhausts(self, patience: int, first: int = 0) -> bool:
-        """Whether the last `patience` finished epochs, of those from `first` on, brought nothing
-        better than the best.
-        """
+        """Whether the last `patience` finished epochs, from `first` on, brought no new best."""
         return self.epoch - 1 - max(self.best.epoch, first - 1) >= patience

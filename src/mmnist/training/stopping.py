@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and a time limit end a run between two steps, so that it can go on from there.
+"""Ctrl-C, SIGTERM and a time limit end a run between two steps, so that it can continue there.
 
-Ctrl-C and SIGTERM end a validation too, which then begins again; a time limit lets it end, or short
-limits would never get past it.
+Ctrl-C and SIGTERM end a validation too, which then starts again; a time limit lets it finish, or
+short limits would never get past it.
 """
 
 import signal
@@ -22,7 +22,7 @@ class StopRequest:
     def __init__(self, deadline: float | None = None):
         """`deadline`: a value of `time.monotonic()`; None: no limit."""
         self.asked = False
-        """By Ctrl-C or SIGTERM."""
+        """Whether Ctrl-C or SIGTERM asked for it."""
         self._deadline = deadline
 
     @property
@@ -47,9 +47,9 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal(deadline: float | None = None) -> Iterator[StopRequest]:
-    """Turn the first Ctrl-C or SIGTERM into a request; a second one acts at once.
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one acts at once.
 
-    The time is a request too, once `time.monotonic()` reaches `deadline`; outside the main thread,
+    The deadline is a request too, once `time.monotonic()` reaches it; outside the main thread,
     where Python sets no signal handlers, it is the only one.
     """
     stop = StopRequest(deadline)

@@ -36,14 +36,14 @@ def train(
 ) -> Run:
     """Train one experiment into `<root>/<name>/seed-<seed>` and return the finished run.
 
-    With `resume`, an interrupted run goes on where it stopped, a finished one is left as it is,
-    one that does not exist is begun, and one that has lost its checkpoint is begun again. Once
-    `time.monotonic()` reaches `deadline`, the step that is being computed is the last; so at least
-    one is computed, and a validation that has begun is finished.
+    With `resume`, an interrupted run continues where it stopped, a finished one is left as it is,
+    one that does not exist is started, and one that has lost its checkpoint starts again. Once
+    `time.monotonic()` reaches `deadline`, the current step is the last; so at least one step is
+    computed, and a validation that has begun is finished.
 
     Raises:
         InputError: the run exists already (unless `resume` or `overwrite`), has lost its
-            configuration (unless `overwrite`), is of another experiment or data set, or the
+            configuration (unless `overwrite`), belongs to another experiment or data set, or the
             experiment cannot be run on this machine or data.
         RunError: the training failed, e.g. its loss became NaN, the memory is too small, or another
             process is working on the run (`InUse`).
@@ -62,9 +62,9 @@ def train(
     if resume and run.exists and not resumed:
         again = f"{run.path} had no {run.checkpoint_file.name}: the run starts over"
         ready.notes.insert(0, again)
-    # Only now, when the experiment is known to be possible, is anything written or replaced.
+    # Nothing is written or replaced until here, where the experiment is known to be possible.
     with run.held():
-        # Another process may have got on with it meanwhile.
+        # Another process may have continued the run meanwhile.
         if check_run(run_of(experiment, root), experiment, resume=resume, overwrite=overwrite):
             return run
         if resume and run.checkpoint_written != checkpoint:
@@ -80,7 +80,7 @@ def train(
 
 
 def _fit(run: Run, experiment: Experiment, ready: Setup, deadline: float | None) -> None:
-    """Train what is ready, to the end."""
+    """Train a run that has been set up, to the end."""
     learner, state = ready.learner, ready.state
     with (
         Reporter(run.log_file, work=ready.work) as reporter,
@@ -108,8 +108,8 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
     """Whether the run is finished and to be left as it is.
 
     Raises:
-        InputError: the folder holds a run that is neither to be gone on with nor to be replaced,
-            one of another experiment, or files of which nothing tells whose run they are.
+        InputError: the folder holds a run that is neither to be resumed nor to be replaced, a run
+            of another experiment, or files without a configuration that says whose run they are.
     """
     if overwrite:
         return False
@@ -127,12 +127,12 @@ def check_run(run: Run, experiment: Experiment, *, resume: bool, overwrite: bool
 
 
 def _refuse_unknown_files(run: Run) -> None:
-    """Keep a run that has lost its configuration, or whatever else is there, from being deleted."""
+    """Protect a run that has lost its configuration, or any other files, from being deleted."""
     if run.path.is_file():
         raise InputError(f"{run.path} is a file; move it away, or replace it with --force")
     if not run.path.is_dir():
         return
-    # A process that is killed when it has just begun may leave environment.json alone.
+    # A process that is killed just after its start may leave only environment.json.
     names = {path.name for path in run.path.iterdir()} - {"environment.json"}
     lost = sorted(name for name in names if not name.startswith("."))
     if lost:
@@ -144,7 +144,7 @@ def _refuse_unknown_files(run: Run) -> None:
 
 
 def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) -> None:
-    """Make the run folder, in place of an old one."""
+    """Make the run folder, replacing an old one."""
     try:
         if run.path.is_symlink() or run.path.is_file():
             run.path.unlink()
@@ -158,7 +158,7 @@ def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) 
 
 
 def _check_same_experiment(run: Run, experiment: Experiment) -> None:
-    """A run may go on on another device or with other workers, but as the same experiment."""
+    """A run may resume on another device or with other workers, but as the same experiment."""
     changed = differing_keys([run.experiment, experiment], {"compute"})
     if changed:
         raise InputError(
@@ -196,7 +196,7 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
 
 
 def _finish(run: Run, state: RunState, reporter: Reporter) -> None:
-    """Mark the run as finished and say what it came to."""
+    """Mark the run as finished and report its result."""
     run.write_summary({**run.summary, "status": FINISHED})
     run.checkpoint_file.unlink(missing_ok=True)
     valid = state.best_valid

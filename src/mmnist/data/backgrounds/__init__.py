@@ -1,7 +1,7 @@
-"""The seven families of background of Modified MNIST, drawn as large textures.
+"""The seven families of backgrounds of Modified MNIST, drawn as large textures.
 
-The originals are a few photographs, shifted by whole pixels, neither turned nor mirrored. Here
-each is a texture drawn from random numbers to the same statistics: mean, standard deviation,
+The originals are a few photographs, shifted by whole pixels, neither rotated nor mirrored. Here,
+each is a texture drawn from random numbers to match the same statistics: mean, standard deviation,
 range and autocorrelation of the grey level, measured on 90 original images.
 """
 
@@ -22,7 +22,7 @@ TEXTURE_SIDE = 640
 
 @dataclass(frozen=True)
 class Variant:
-    """A look of a family: `share` of all images (in 90), spread over `count` textures."""
+    """One look of a family: `share` of 90 images have it, spread over `count` textures."""
 
     family: str
     name: str

@@ -12,9 +12,9 @@ def smooth_noise(
 ) -> Field:
     """Gaussian random field [side, side] of mean 0 and variance 1.
 
-    White noise blurred by a Gaussian of `sigma` px; with `sigma_x`, of `sigma` across and `sigma_x`
-    along a direction that is turned by `angle` degrees (clockwise on the screen) from the x axis.
-    The autocorrelation of the isotropic field at lag d is exp(-d^2 / (4 sigma^2)).
+    White noise blurred by a Gaussian of `sigma` px. With `sigma_x`, the Gaussian has `sigma_x` px
+    along a direction `angle` degrees (clockwise on the screen) from the x axis, and `sigma` px
+    across it. The autocorrelation of the isotropic field at lag d is exp(-d^2 / (4 sigma^2)).
     """
     spectrum = fft.rfft2(rng.standard_normal((side, side), dtype=np.float32))
     fy = fft.fftfreq(side).astype(np.float32)[:, None]

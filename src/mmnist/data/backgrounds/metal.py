@@ -6,14 +6,14 @@ from mmnist.data.backgrounds.fields import Field, dots, smooth_noise, strokes
 
 
 def draw_metal(rng: np.random.Generator, side: int) -> Field:
-    """Light metal [side, side]; grey level 149 on average, standard deviation 18 in an image."""
+    """Light metal [side, side]; mean grey level 149, standard deviation 18 within an image."""
     image = 152 + 10 * smooth_noise(rng, side, 60)
     image += _grain(rng, side) + _scratches(rng, side) - _spots(rng, side)
     return np.clip(image, 4, 191)
 
 
 def draw_dark_metal(rng: np.random.Generator, side: int) -> Field:
-    """The rare dark metal [side, side]; grey level 57 on average."""
+    """The rare dark metal [side, side]; mean grey level 57."""
     image = 58 + 5 * smooth_noise(rng, side, 60)
     image += 0.7 * (_grain(rng, side) + _scratches(rng, side)) - 0.3 * _spots(rng, side)
     return np.clip(image, 4, 191)

@@ -1,4 +1,4 @@
-"""Grounds that are patterns: rings, ripples of water, and marbled contours."""
+"""Backgrounds that are patterns: rings, ripples of water, and marbled contours."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from mmnist.data.backgrounds.fields import Field, smooth_noise, to_statistics
 def draw_circles(rng: np.random.Generator, side: int) -> Field:
     """Concentric sawtooth rings [side, side] about a point near the middle, grey level 178 to 0.
 
-    Going outward, a ring keeps 178 for 3 px, falls to 0 at 8 grey levels a px and jumps back; the
+    Going outward, a ring keeps 178 for 3 px, falls to 0 by 8 grey levels per px and jumps back; the
     period is 26.6 px.
     """
     centre = side / 2 + rng.uniform(-20, 20, 2)
@@ -33,7 +33,7 @@ def draw_waves(rng: np.random.Generator, side: int) -> Field:
 
 
 def _ripples(rng: np.random.Generator, side: int, length: float, slant: float) -> Field:
-    """Wavy, nearly horizontal crests [side, side] (0-1), `length` px apart, sharp on their top."""
+    """Wavy, nearly horizontal crests [side, side] (0-1), `length` px apart, sharp at the top."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
     phase = (y + slant * x) / length + 0.4 * smooth_noise(rng, side, length * 0.7, length * 1.55)
     phase += 0.07 * smooth_noise(rng, side, 1.5, 2.5)
@@ -42,7 +42,7 @@ def _ripples(rng: np.random.Generator, side: int, length: float, slant: float) -
 
 
 def draw_blobs(rng: np.random.Generator, side: int) -> Field:
-    """Marbled contours [side, side]: light lines and drops on a nearly black ground."""
+    """Marbled contours [side, side]: light lines and drops on a nearly black background."""
     image = 38 + 2.5 * smooth_noise(rng, side, 6)
     for level, thickness, grey in ((0.1, 2, 27), (0.9, 5, 50), (-0.8, 2, 28), (1.4, 5, 80)):
         ghost = smooth_noise(rng, side, 8)

@@ -6,14 +6,14 @@ from mmnist.data.backgrounds.fields import Field, dots, smooth_noise, to_statist
 
 
 def draw_stars(rng: np.random.Generator, side: int) -> Field:
-    """Star field [side, side]: a dark ground with soft glow, dots of 1-3 px, some bright stars."""
+    """Star field [side, side]: a dark sky with soft glow, dots of 1-3 px, some bright stars."""
     ground = 39 + 5 * smooth_noise(rng, side, 60)
     ground += 5 * np.exp(0.75 * smooth_noise(rng, side, 14)) + 3 * smooth_noise(rng, side, 0.5)
     return np.clip(ground + _dots(rng, side, 1.0) + _bright_stars(rng, side, 17), 28, 255)
 
 
 def draw_nebula(rng: np.random.Generator, side: int) -> Field:
-    """Nebula [side, side]: glowing gas with filaments before a star field."""
+    """Nebula [side, side]: glowing gas with filaments in front of a star field."""
     gas = 104 + 15 * smooth_noise(rng, side, 12)
     for sigma, height in ((6, 10), (3, 9), (1.4, 8)):
         gas += height * smooth_noise(rng, side, sigma, 1.6 * sigma, angle=40)

@@ -1,4 +1,4 @@
-"""Grounds of stone: gravel and concrete."""
+"""Backgrounds of stone: gravel and concrete."""
 
 from dataclasses import dataclass
 
@@ -52,8 +52,8 @@ def _cells(rng: np.random.Generator, side: int, spacing: float, ragged: float) -
 def draw_pebbles(rng: np.random.Generator, side: int) -> Field:
     """Gravel [side, side]: angular stones of about 8 px, flat and grey, lit from the right.
 
-    Stones are dropped one after another onto a black ground; each brings a shadow on its left and
-    a bright edge on its right.
+    Stones are dropped one after another onto black; each has a shadow on its left and a bright edge
+    on its right.
     """
     zoom = 2  # drawn larger, then averaged, for smooth edges
     page = Image.new("L", (side * zoom, side * zoom), 8)
