@@ -79,6 +79,23 @@ def test_few_readings_are_drawn_too(count):
     assert sum(bool(axes.images) for axes in figure.axes) == count
 
 
+def test_misread_digits_are_cut_out_where_they_were_read():
+    misread = runpy.run_path(str(SCRIPTS / "misread.py"))["misread"]
+    images = np.random.default_rng(0).integers(0, 256, (3, 128, 128), np.uint8)
+    digits = np.array([[4, 9, 1], [3, 3, 3], [0, 1, 2]])
+    rows = [
+        (0, 9, 30.0, 40.0, 0.9),  # the 9
+        (0, 9, 61.2, 99.8, 0.6),  # the 4, less certain than the 9
+        (0, 1, 100.0, 20.0, 0.9),
+        *[(1, digit, 64.0, 64.0, 0.9) for digit in (3, 8, 5)],  # two are wrong
+        *[(2, digit, 64.0, 64.0, 0.9) for digit in (0, 1)],  # one was not found
+    ]
+    found = pd.DataFrame(rows, columns=["Id", "digit", "x", "y", "probability"])
+    (piece,), captions = misread(images, digits, found)
+    assert captions == ["4 read as 9"]
+    np.testing.assert_array_equal(piece, images[0, 80:120, 41:81])
+
+
 @pytest.fixture(scope="module")
 def tracing():
     """scripts/trace_digits.py, and 300 digits as it takes them."""
