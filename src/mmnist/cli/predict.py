@@ -92,13 +92,15 @@ def predict(
         run.check_weights()
         if not run.finished:
             warn(f"{run.path} is not finished: its best epoch so far is used")
+    from mmnist.data.image_files import image_names
+
     array, store = _images(chosen, images, data)
+    names = None if images is None else image_names(images)
     if path is None and store is not None and store.labels("test") is None:
         raise InputError(
             f"the labels of {data} are not known: name a CSV for the predictions with --output"
         )
 
-    from mmnist.data.image_files import image_names
     from mmnist.evaluation.predict import (
         average_probabilities,
         predict_probabilities,
@@ -115,7 +117,6 @@ def predict(
             for view in shifted_views(array, shift)
         ]
     mean = average_probabilities(each)
-    names = None if images is None else image_names(images)
     if path is not None:
         write_submission(path, mean.argmax(1), names)
         console.print(f"{len(array):,} labels: {path}", markup=False, soft_wrap=True)
