@@ -142,6 +142,11 @@ class Run:
         """Versions, device, data fingerprint, command line."""
         return self._read_json("environment.json")
 
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """The environment in which the run began, then each in which it was resumed."""
+        return [self.environment, *self.environment.get("resumed", [])]
+
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Result of the run so far."""
@@ -263,7 +268,7 @@ class Run:
         """
         same = ("data", "pretraining")
         place = {key: value for key, value in environment.items() if key not in same}
-        resumed = [*self.environment.get("resumed", []), place]
+        resumed = [*self.environments[1:], place]
         self.write_environment({**self.environment, "resumed": resumed})
 
     def write_summary(self, summary: dict[str, Any]) -> None:

@@ -60,6 +60,13 @@ def test_the_same_seed_twice_has_no_mean(make_run, tmp_path):
     assert build_report([make_run("a", 0), again]).seed_means == []
 
 
+@pytest.mark.parametrize("other", [{"finished": False}, {"fingerprint": "another"}])
+def test_seeds_that_cannot_be_compared_have_no_mean(make_run, other):
+    report = build_report([make_run("a", 0), make_run("a", 1, **other)])
+    assert report.seed_means == []
+    assert report.warnings
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -101,6 +101,14 @@ def test_colours_can_be_told_apart():
     assert distances[~np.eye(len(rgb), dtype=bool)].min() > 60
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 30])
+def test_epochs_are_whole_numbers_on_their_axis(make_run, epochs):
+    figure = figures._curves(build_report([make_run(epochs=epochs)]).entries, "loss")
+    ticks = figure.axes[0].get_xticks()
+    assert all(tick == round(tick) for tick in ticks)
+    assert any(1 <= tick <= epochs for tick in ticks)
+
+
 def test_one_epoch_and_a_narrow_range_are_drawn_without_a_warning(make_run, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -89,9 +89,9 @@ def test_support_is_shown_once_for_the_same_images(make_run):
 
 
 def test_warnings_and_seeds_are_shown(make_run):
-    runs = [make_run("a", seed, epochs=1, finished=seed != 1) for seed in range(2)]
-    text = _shown(runs, 120)
-    assert "warning: a/seed-1 is not finished" in text
+    runs = [make_run("a", seed, epochs=1) for seed in range(2)]
+    text = _shown([*runs, make_run("b", epochs=1, finished=False)], 120)
+    assert "warning: b is not finished" in text
     assert "standard deviation over 2 seeds" in text
 
 

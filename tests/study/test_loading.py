@@ -155,6 +155,22 @@ def test_what_is_wrong_is_said_with_its_place(study_file, name):
     assert any(each.startswith(f"{place}:{line}:") for each in lines), str(caught.value)
 
 
+@pytest.mark.parametrize("judged_on", ["validation", "test"])
+def test_losses_of_different_validation_images_are_not_compared(study_file, judged_on):
+    path = study_file(
+        ("large: {config: large.yaml", "large: {config: split.yaml"),
+        ("kind: better\n        better:", "kind: overfits_less\n        variant:"),
+        ("question: Do", f"judged_on: {judged_on}\n    question: Do"),
+    )
+    split = "extends: large.yaml\ndata: {split: {fraction: 0.8}}\n"
+    (path.parent / "split.yaml").write_text(split, encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match="compares variants that are judged on different"
+    ) as caught:
+        load_study(path)
+    assert "judged_on: test" not in str(caught.value)
+
+
 def test_a_wrong_configuration_is_said_once_though_two_variants_use_it(study_file):
     path = study_file()
     (path.parent / "small.yaml").write_text("model: {architecture: vgg}\n", encoding="utf-8")

@@ -55,10 +55,11 @@ def variant(name, right=None, counts=None, losses=(), costs=()):
     )
 
 
-def judged(claims, *variants):
+def judged(claims, *variants, judged_on="validation"):
     comparison = Comparison.model_validate(
         {
             "question": "?",
+            "judged_on": judged_on,
             "variants": {each.name: f"{each.name}.yaml" for each in variants},
             "claims": [{"claim": "it is so", **claim} for claim in claims],
         }
@@ -112,6 +113,56 @@ def test_holm_counts_every_test_of_the_experiment_once():
     assert test.adjusted == pytest.approx(3 * test.p)  # four tests, one of them smaller
     assert larger[0].own.verdict == Verdict.HOLDS
     assert larger[1].own.verdict == Verdict.HOLDS
+
+
+def test_a_claim_and_its_opposite_are_one_test():
+    a, b = variant("a", 907, counts=(907, N)), variant("b", 901, counts=(901, N))  # p = 0.03
+    opposite = {"kind": "better", "better": "b", "than": "a"}
+    sides = [
+        {"kind": "accuracy", "variant": "a", "side": side, "threshold": 0.9}
+        for side in ("above", "below")
+    ]
+    rise = [{"kind": "overfits_less", "variant": x, "than": y} for x, y in ("ab", "ba")]
+    for claims in ([BETTER, opposite], sides):
+        together = judged(claims, a, b)
+        for judgement in together:
+            for finding in (judgement.own, judgement.published):
+                (test,) = finding.tests
+                assert test.adjusted == test.p
+    assert [each.own.verdict for each in judged([BETTER, opposite], a, b)] == [
+        Verdict.HOLDS,
+        Verdict.FAILS,
+    ]
+    losses = [[1.0, 1.2], [1.0, 1.3]]
+    right = np.ones((2, N), bool)
+    less = variant("a", right, losses=[[1.0, 1.0], [1.0, 1.01]]), variant("b", right, losses=losses)
+    first, second = (each.own.tests[0] for each in judged(rise, *less))
+    assert first.adjusted == first.p == second.adjusted
+
+
+def test_the_seeds_of_a_test_are_those_that_it_compared():
+    rng = np.random.default_rng(0)
+    a, b = (variant(name, seeds(rng, *[0.9] * 3)) for name in "ab")
+    ranking = {"kind": "ranking", "order": ["a", "b", "c"]}
+    own = judged([ranking], a, b, variant("c", seeds(rng, 0.8)))[0].own
+    assert [test.seeds for test in own.tests] == [(3,), (1,)]
+    steps = {"kind": "diminishing", "steps": ["a", "b", "c"]}
+    (test,) = judged([steps], a, b, variant("c", seeds(rng, 0.8)))[0].own.tests
+    assert test.seeds == (1,)
+    assert test.method == "bootstrap of images, of one seed each (one variant has no more)"
+    (test,) = judged([BETTER], a, variant("b", seeds(rng, 0.8, 0.8)))[0].own.tests
+    assert test.seeds == (2, 3)
+
+
+def test_published_validation_images_do_not_decide_what_is_judged_on_test_images():
+    a, b = variant("a", counts=(450, 500)), variant("b", counts=(400, 500))
+    above = {"kind": "accuracy", "variant": "a", "side": "above", "threshold": 0.5}
+    assert judged([BETTER], a, b)[0].published.verdict == Verdict.HOLDS
+    for claim in (BETTER, above):
+        published = judged([claim], a, b, judged_on="test")[0].published
+        assert published.verdict == Verdict.UNKNOWN
+        assert published.remark == "published for validation images only"
+        assert not published.tests
 
 
 def test_a_ranking_fails_if_one_step_is_reversed():

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from mmnist.errors import InputError, Interrupted, OutOfTime, RunError
+from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import FINISHED, Run, run_of
 from mmnist.study import loading, plan
-from mmnist.study.costs import Cost, read_costs, shared_rounds
+from mmnist.study.costs import Cost, read_costs, shared_rounds, write_costs
 from mmnist.training import reproduce
 from mmnist.training.callbacks import Schedule
 from mmnist.training.cost import NotMeasured
@@ -47,6 +48,17 @@ def loaded(tmp_path, easy_store):
     }.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return loading.load_study(tmp_path / "experiments.yaml")
+
+
+def cost_on(device):
+    return Cost(1, 1, 10.0, 30.0, 5.0, 16, device, "fp32", 1)
+
+
+@pytest.fixture
+def cost(loaded):
+    """A measurement that this machine would make."""
+    compute = loaded.configs["width", "plain"].compute
+    return cost_on(choose_hardware(compute).description)
 
 
 def run_all(loaded, root, **options):
@@ -106,17 +118,18 @@ def test_a_run_that_another_process_holds_is_left_to_it(loaded, tmp_path):
     assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
 
 
-def test_a_run_that_cannot_be_made_does_not_stop_the_others(loaded, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [RunError, InputError])
+def test_a_run_that_cannot_be_made_does_not_stop_the_others(loaded, tmp_path, monkeypatch, error):
     real = reproduce.train
 
     def train(config, *arguments, **options):
         if config.name == "plain":
-            raise RunError("no network")
+            raise error("no such weights")
         return real(config, *arguments, **options)
 
     monkeypatch.setattr(reproduce, "train", train)
     outcome = run_all(loaded, tmp_path / "runs")
-    assert outcome.failed == {"plain/seed-0": "no network"}
+    assert outcome.failed == {"plain/seed-0": "no such weights"}
     assert Run(tmp_path / "runs" / "slow" / "seed-0").finished
 
 
@@ -140,8 +153,7 @@ def test_a_run_of_another_experiment_is_refused_before_anything_is_trained(loade
     assert not (root / "plain" / "seed-0").exists()
 
 
-def test_costs_are_measured_once_and_kept(loaded, tmp_path, monkeypatch):
-    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+def test_costs_are_measured_once_and_kept(loaded, cost, tmp_path, monkeypatch):
     measured = []
 
     def measure(experiments, done):
@@ -187,8 +199,35 @@ def test_a_deadline_is_kept_while_another_process_measures(loaded, tmp_path):
     assert reproduce.measure_missing({}, tmp_path, rounds={}) == {}
 
 
-def test_rounds_are_told_apart_whoever_measures_them(loaded, tmp_path, monkeypatch):
-    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
+def test_measurements_of_different_devices_are_not_mixed(loaded, cost, tmp_path, monkeypatch):
+    configs = {name: config for (_, name), config in loaded.configs.items()}
+    path = tmp_path / plan.STUDY_FILES / "costs.json"
+    elsewhere = cost_on("NVIDIA H200")
+
+    def measured(**options):
+        rounds = dict.fromkeys(configs, 2)
+        said = []
+        costs = reproduce.measure_missing(
+            configs, tmp_path, rounds=rounds, say=said.append, **options
+        )
+        return costs, bool(said)
+
+    monkeypatch.setattr(
+        reproduce, "measure_costs", lambda names, done: [done(name, cost) for name in names]
+    )
+    here = {name: [cost, cost] for name in configs}
+    # The study was measured in part on a GPU, perhaps by --dry-run.
+    write_costs(path, {"plain": [elsewhere, cost], "slow": [elsewhere]})
+    assert measured(renew=False) == (here, True)
+    assert read_costs(path) == here
+    # It was measured on a GPU, and nothing is left to be trained.
+    there = {name: [elsewhere, elsewhere] for name in configs}
+    write_costs(path, there)
+    assert measured(renew=False) == (there, False)
+    assert measured(renew=True) == (here, True)
+
+
+def test_rounds_are_told_apart_whoever_measures_them(loaded, cost, tmp_path, monkeypatch):
     configs = {name: config for (_, name), config in loaded.configs.items()}
     monkeypatch.setattr(
         reproduce, "measure_costs", lambda names, done: [done(name, cost) for name in names]
@@ -210,9 +249,8 @@ def test_rounds_are_told_apart_whoever_measures_them(loaded, tmp_path, monkeypat
     assert read_costs(tmp_path / "study" / "costs.json") == costs
 
 
-def test_what_cannot_be_measured_is_the_one_that_failed(loaded, tmp_path, monkeypatch):
+def test_what_cannot_be_measured_is_the_one_that_failed(loaded, cost, tmp_path, monkeypatch):
     """Those on CUDA come last, wherever they stand in the file."""
-    cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
     configs = {name: config for (_, name), config in loaded.configs.items()}
 
     def measure(experiments, done):

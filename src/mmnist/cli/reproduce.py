@@ -118,9 +118,14 @@ def _run_study(
     save_study(loaded, folder / STUDY_FILES)
 
     def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
-        pairs = cost_pairs(loaded)
         return measure_missing(
-            configs, folder, rounds=rounds, pairs=pairs, deadline=deadline, say=say
+            configs,
+            folder,
+            rounds=rounds,
+            pairs=cost_pairs(loaded),
+            renew=any(each.epochs_left for each in planned),
+            deadline=deadline,
+            say=say,
         )
 
     _show_plan(planned, measure(dict.fromkeys(configs, 1)), images)

@@ -92,12 +92,13 @@ class Report:
     def seed_means(self) -> list[SeedMean]:
         """Mean and deviation of the accuracy for each name whose runs are seeds of one recipe.
 
-        These are several runs of the same configuration, each with a different seed.
+        These are several finished runs of the same configuration, each with a different seed,
+        judged by the same images.
         """
         means = []
         for name, entries in _by_name(self.entries).items():
             seeds = {entry.run.seed for entry in entries}
-            if len(seeds) > 1 and len(seeds) == len(entries) and not _differing(entries):
+            if len(seeds) > 1 and len(seeds) == len(entries) and _comparable(entries):
                 spread = seed_spread([entry.metrics.accuracy for entry in entries])
                 means.append(SeedMean(name, spread.seeds, spread.mean, spread.deviation))
         return means
@@ -190,6 +191,15 @@ def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str
 def _differing(entries: Iterable[Entry]) -> list[str]:
     """The keys in which runs differ and which could change their results."""
     return differing_keys([entry.run.experiment for entry in entries], _BESIDE)
+
+
+def _comparable(entries: Sequence[Entry]) -> bool:
+    """Whether runs of one name differ in their seeds only."""
+    return (
+        all(entry.run.finished for entry in entries)
+        and len({entry.images for entry in entries}) == 1
+        and not _differing(entries)
+    )
 
 
 def _by_name(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

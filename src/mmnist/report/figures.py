@@ -95,7 +95,7 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
             if part == "valid":
                 _mark_best(axes, entry, values, colour, quantity)
         axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} {quantity}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     panels[1].tick_params(labelleft=True)
     marks = "dot: best" if quantity == "loss" else "dot: best, bar: 95 % interval"
     panels[1].set_xlabel(f"epoch ({marks})")

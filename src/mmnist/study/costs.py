@@ -81,6 +81,17 @@ def whole_rounds(
     return {name: list(each.values()) for name, each in kept.items() if each}
 
 
+def made_on(
+    costs: Mapping[str, Sequence[Cost]], devices: Mapping[str, str]
+) -> dict[str, list[Cost]]:
+    """The measurements, without those that were made on another device than `devices` has."""
+    kept = {
+        name: [cost for cost in each if cost.device == devices.get(name, cost.device)]
+        for name, each in costs.items()
+    }
+    return {name: each for name, each in kept.items() if each}
+
+
 def shared_rounds(above: Sequence[Cost], below: Sequence[Cost]) -> list[tuple[Cost, Cost]]:
     """The measurements of two variants in the rounds in which both were measured."""
     first, second = _by_round(above), _by_round(below)

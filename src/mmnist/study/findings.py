@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isnan, nan
+from typing import Any
 
 from scipy.stats import binomtest
 
@@ -46,6 +47,15 @@ class Test:
     """`p_low` after Holm's correction."""
     unit: str = "accuracy"
     """`accuracy` (a share) or `loss`."""
+    seeds: tuple[int, ...] = ()
+    """Own runs only: of how many seeds each variant was taken, each number once, in order."""
+    opposite: str = ""
+    """Name of the same test where a claim says the opposite; empty if no claim can."""
+
+    @property
+    def key(self) -> str:
+        """The same for a test and its opposite, which are one test."""
+        return min(self.name, self.opposite or self.name)
 
     @property
     def verdict(self) -> Verdict:
@@ -72,14 +82,17 @@ def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n:
     low, high = sorted(ends)
     p = float(binomtest(correct, n, claim.threshold).pvalue)
     estimate = sign * (correct / n - claim.threshold)
-    return Test(_accuracy_name(claim, variant), estimate, (low, high), p, "binomial, exact")
+    ordered = (variant.label, f"{100 * claim.threshold:.10g} %")[::sign]
+    return difference(*ordered, estimate, (low, high), p, "binomial, exact")
 
 
-def _accuracy_name(claim: AccuracyClaim, variant: VariantResult) -> str:
-    threshold = f"{100 * claim.threshold:.10g} %"
-    if claim.side == "above":
-        return f"{variant.label} − {threshold}"
-    return f"{threshold} − {variant.label}"
+def difference(minuend: str, subtrahend: str, *found: Any, prefix: str = "", **more: Any) -> Test:
+    """The test of a difference, whose name says what is subtracted from what.
+
+    `found` and `more` are the other fields of the test; `prefix` stands before its name.
+    """
+    name = f"{prefix}{minuend} − {subtrahend}"
+    return Test(name, *found, **more, opposite=f"{prefix}{subtrahend} − {minuend}")
 
 
 def diminishing_name(steps: Sequence[VariantResult]) -> str:

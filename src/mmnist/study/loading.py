@@ -176,14 +176,15 @@ def _impossible_claims(
 
 
 def _unequal_images(claim: Claim, found: dict[str, Experiment], judged_on: str) -> str:
-    """Why accuracies cannot be compared, being on different images; empty if they can."""
-    images = {_images(config, judged_on) for config in found.values()}
-    if claim.kind not in ("better", "ranking", "diminishing") or len(images) < 2:
+    """Why variants cannot be compared, being judged on different images; empty if they can."""
+    on_loss = claim.kind == "overfits_less"  # which is that of validation images
+    images = {_images(config, "validation" if on_loss else judged_on) for config in found.values()}
+    if claim.kind in ("accuracy", "cost") or len(images) < 2:
         return ""
     return (
         f"compares variants that are judged on different images ({'; '.join(sorted(images))}); "
         "give their configurations the same data.split"
-        + (" or set judged_on: test" if judged_on == "validation" else "")
+        + (" or set judged_on: test" if judged_on == "validation" and not on_loss else "")
     )
 
 

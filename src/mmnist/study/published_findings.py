@@ -8,7 +8,14 @@ import numpy as np
 from scipy.stats import norm
 
 from mmnist.evaluation.compare import mcnemar_range
-from mmnist.study.findings import Finding, Test, Verdict, binomial_test, diminishing_name
+from mmnist.study.findings import (
+    Finding,
+    Test,
+    Verdict,
+    binomial_test,
+    difference,
+    diminishing_name,
+)
 from mmnist.study.published import Counts
 from mmnist.study.results import ComparisonResult, VariantResult, rise_of_loss
 from mmnist.study.schema import (
@@ -28,9 +35,11 @@ def published_finding(claim: Claim, result: ComparisonResult) -> Finding:
         return Finding(Verdict.UNKNOWN, remark="stated without a number")
     if isinstance(claim, OverfitsLessClaim):
         return Finding(Verdict.UNKNOWN, remark=_published_overfitting(claim, variants))
+    if result.comparison.judged_on == "test" and any(counts.values()):
+        return Finding(Verdict.UNKNOWN, remark="published for validation images only")
     if isinstance(claim, AccuracyClaim):
         count = counts[claim.variant]
-        if count is None or result.comparison.judged_on == "test":
+        if count is None:
             return Finding(Verdict.UNKNOWN, remark="stated without the number of images")
         test = binomial_test(claim, variants[claim.variant], count.correct, count.n)
         return Finding(Verdict.UNKNOWN, (test,))
@@ -52,8 +61,9 @@ def _published_pair(variants: Mapping[str, VariantResult], better: str, worse: s
     assert a is not None
     assert b is not None
     low, high = mcnemar_range(a.correct, b.correct, a.n)
-    return Test(
-        f"{variants[better].label} − {variants[worse].label}",
+    return difference(
+        variants[better].label,
+        variants[worse].label,
         a.accuracy - b.accuracy,
         (nan, nan),
         high,

@@ -16,7 +16,14 @@ from mmnist.evaluation.compare import (
     welch,
 )
 from mmnist.study.cost_findings import cost_finding
-from mmnist.study.findings import Finding, Test, Verdict, binomial_test, diminishing_name
+from mmnist.study.findings import (
+    Finding,
+    Test,
+    Verdict,
+    binomial_test,
+    difference,
+    diminishing_name,
+)
 from mmnist.study.published_findings import published_finding
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import (
@@ -57,8 +64,8 @@ def judge(result: ComparisonResult) -> list[Judgement]:
 
 def _corrected(findings: Sequence[Finding]) -> list[Finding]:
     """Findings with Holm's correction over all of their tests, each test counted once."""
-    tests = {test.name: test for finding in findings for test in finding.tests}
-    tested = {name: test for name, test in tests.items() if not isnan(test.p)}
+    tests = {test.key: test for finding in findings for test in finding.tests}
+    tested = {key: test for key, test in tests.items() if not isnan(test.p)}
     adjusted = dict(zip(tested, holm([test.p for test in tested.values()]), strict=True))
     lows = [test.p if isnan(test.p_low) else test.p_low for test in tested.values()]
     adjusted_low = dict(zip(tested, holm(lows), strict=True))
@@ -73,8 +80,8 @@ def _concluded(
     tests = tuple(
         replace(
             test,
-            adjusted=adjusted.get(test.name, nan),
-            adjusted_low=nan if isnan(test.p_low) else adjusted_low[test.name],
+            adjusted=adjusted.get(test.key, nan),
+            adjusted_low=nan if isnan(test.p_low) else adjusted_low[test.key],
         )
         for test in finding.tests
     )
@@ -110,9 +117,10 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
         return
     elif isinstance(claim, DiminishingClaim):
         steps = [variants[name] for name in claim.steps]
-        rights, several = _comparable(steps)
+        rights, seeds = _comparable(steps)
         found = bootstrap_contrast(rights, (-1, 2, -1))
-        yield Test(diminishing_name(steps), *found, method=_BOOTSTRAP[several])
+        method = "bootstrap of images" + (_OVER_SEEDS if seeds[0] > 1 else _alone(steps))
+        yield Test(diminishing_name(steps), *found, method=method, seeds=seeds)
     elif isinstance(claim, OverfitsLessClaim):
         yield _own_overfitting(variants[claim.variant], variants[claim.than])
     elif isinstance(claim, AccuracyClaim):
@@ -120,23 +128,28 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
 
 
 def _own_pair(better: VariantResult, worse: VariantResult) -> Test:
-    (a, b), several = _comparable([better, worse])
-    found = paired_bootstrap(a, b)
-    name = f"{better.label} − {worse.label}"
-    if several:
-        return Test(name, *found, method=_BOOTSTRAP[True])
-    method = "McNemar, exact"
-    if len(better.runs) != len(worse.runs):
-        method += ", of one seed each (one variant has no more)"
-    return Test(name, found.estimate, found.interval, mcnemar_exact(a[0], b[0]), method)
+    (a, b), seeds = _comparable([better, worse])
+    found, method = paired_bootstrap(a, b), f"bootstrap of images{_OVER_SEEDS}"
+    if seeds == (1,):
+        found = found._replace(p=mcnemar_exact(a[0], b[0]))
+        method = f"McNemar, exact{_alone([better, worse])}"
+    return difference(better.label, worse.label, *found, method, seeds=seeds)
 
 
-#: How `bootstrap_contrast` judges, by whether there are several seeds.
-_BOOTSTRAP = {True: "bootstrap of images, t over seeds", False: "bootstrap of images"}
+#: Said of a bootstrap of several seeds.
+_OVER_SEEDS = ", t over seeds"
 
 
-def _comparable(variants: Sequence[VariantResult]) -> tuple[list[NDArray[np.bool_]], bool]:
-    """Right answers bool [S, N] of each variant, and whether all have several seeds.
+def _alone(variants: Sequence[VariantResult]) -> str:
+    """Said of a test of one network of each variant, though some have more seeds."""
+    more = any(len(variant.runs) > 1 for variant in variants)
+    return ", of one seed each (one variant has no more)" if more else ""
+
+
+def _comparable(
+    variants: Sequence[VariantResult],
+) -> tuple[list[NDArray[np.bool_]], tuple[int, ...]]:
+    """Right answers bool [S, N] of each variant, and the numbers of seeds S, each once, in order.
 
     If one has a single seed, the spread between its seeds is unknown. Then one network of each is
     compared, of a seed that all have if there is one.
@@ -151,28 +164,36 @@ def _comparable(variants: Sequence[VariantResult]) -> tuple[list[NDArray[np.bool
                 "though their configurations have the same split; train one of them again"
             )
     if min(len(variant.runs) for variant in variants) > 1:
-        return [variant.right for variant in variants], True
+        return [variant.right for variant in variants], _seeds(*variants)
     seeds = [[run.seed for run in variant.runs] for variant in variants]
     shared = sorted(set(seeds[0]).intersection(*seeds[1:]))
     rows = [each.index(shared[0]) if shared else 0 for each in seeds]
-    return [v.right[row : row + 1] for v, row in zip(variants, rows, strict=True)], False
+    return [v.right[row : row + 1] for v, row in zip(variants, rows, strict=True)], (1,)
+
+
+def _seeds(*variants: VariantResult) -> tuple[int, ...]:
+    return tuple(sorted({len(variant.runs) for variant in variants}))
 
 
 def _own_overfitting(variant: VariantResult, than: VariantResult) -> Test:
     less, more = variant.overfitting, than.overfitting
-    return Test(
-        f"rise of the validation loss: {than.label} − {variant.label}",
+    return difference(
+        than.label,
+        variant.label,
         float(np.mean(more) - np.mean(less)),
         (nan, nan),
         welch(more, less),
         "Welch's t over seeds",
+        prefix="rise of the validation loss: ",
         unit="loss",
+        seeds=_seeds(variant, than),
     )
 
 
 def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     n = len(variant.index)
     exact = binomial_test(claim, variant, round(float(variant.right.mean()) * n), n)
+    exact = replace(exact, seeds=_seeds(variant))
     if len(variant.runs) == 1:
         return exact
     sign = 1 if claim.side == "above" else -1
@@ -182,4 +203,5 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     )
     # Seeds share their images: they cannot say more about the threshold than so many images can.
     p = max(found.p, exact.p)
-    return Test(exact.name, estimate, (low, high), p, _BOOTSTRAP[True])
+    method = f"bootstrap of images{_OVER_SEEDS}"
+    return replace(exact, estimate=estimate, interval=(low, high), p=p, method=method)

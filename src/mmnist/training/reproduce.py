@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
-from mmnist.errors import Interrupted, InUse, OutOfTime, RunError
+from mmnist.errors import InputError, Interrupted, InUse, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import Run
-from mmnist.study.costs import Cost, read_costs, whole_rounds, write_costs
+from mmnist.study.costs import Cost, made_on, read_costs, whole_rounds, write_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, PlannedRun
 from mmnist.training.cost import NotMeasured, measure_costs
@@ -54,7 +54,7 @@ def run_all(
         say: takes one line of progress.
 
     Raises:
-        InputError: a run belongs to another experiment or data set, or this machine cannot run it.
+        InputError: a run belongs to another experiment or data set.
         Interrupted: the user, or the deadline, stopped the work; everything is saved.
     """
     outcome, begun = Outcome(), False
@@ -78,7 +78,7 @@ def run_all(
             raise Interrupted(_go_on(left - Run(each.run.path).finished)) from error
         except InUse:
             outcome.elsewhere.append(title)
-        except RunError as error:
+        except (RunError, InputError) as error:
             say(f"{title} failed: {error}")
             outcome.failed[title] = str(error)
     return outcome
@@ -90,6 +90,7 @@ def measure_missing(
     *,
     rounds: Mapping[str, int],
     pairs: Sequence[Collection[str]] = (),
+    renew: bool = True,
     deadline: float | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, list[Cost]]:
@@ -97,13 +98,16 @@ def measure_missing(
 
     All are measured once before any is measured a second time, so that a temporary slowdown of the
     machine does not affect only one of them. A configuration that cannot be measured (too little
-    memory, say) is left out. While one process measures, others that need to measure wait.
+    memory, say) is left out. Measurements of different devices are not mixed: what another one
+    measured is dropped as soon as this one measures. While one process measures, others that need
+    to measure wait.
 
     Args:
         configs: configurations by name.
         folder: the study's folder.
         rounds: number of measurements wanted of each configuration, by name.
         pairs: names that are compared; measurements of one of a pair without the other are dropped.
+        renew: measure even if another device has measured enough.
         deadline: value of `time.monotonic()` after which no other configuration is measured.
         say: takes one line of progress.
 
@@ -115,9 +119,17 @@ def measure_missing(
     with _measuring(path, deadline):
         costs = read_costs(path)
         wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
-        whole = whole_rounds(costs, wanted)
-        if any(len(whole.get(name, ())) < count for name, count in rounds.items()):
-            costs = whole
+
+        def enough(measured: Mapping[str, Sequence[Cost]]) -> bool:
+            whole = whole_rounds(measured, wanted)
+            return all(len(whole.get(name, ())) >= count for name, count in rounds.items())
+
+        devices = {cost.device for each in costs.values() for cost in each}
+        by_one = (made_on(costs, dict.fromkeys(costs, device)) for device in devices)
+        if renew or not any(map(enough, by_one)):
+            costs = made_on(costs, {name: _device(config) for name, config in configs.items()})
+            if not enough(costs):
+                costs = whole_rounds(costs, wanted)
         impossible: set[str] = set()
 
         def done(name: str, cost: Cost) -> None:
@@ -142,6 +154,10 @@ def measure_missing(
                     say(f"  {error}" if error.name in str(error) else f"  {error.name}: {error}")
                     impossible.add(error.name)
     return costs
+
+
+def _device(config: Experiment) -> str:
+    return choose_hardware(config.compute).description
 
 
 @contextmanager

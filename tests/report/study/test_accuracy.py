@@ -38,6 +38,17 @@ def test_seeds_have_mean_deviation_and_t_interval(result):
     assert (row["best_epochs"], row["epochs"], row["train_images"]) == ("6, 6, 6", 6, 9000)
 
 
+def test_epochs_are_those_that_were_trained(make_result):
+    result = make_result()
+    run = result.comparisons[0].variants["small"].runs[1]
+    run.write_summary({**run.summary, "epochs": 4, "best_epoch": 2})  # early stopping
+    _, rows = _rows(result)
+    assert (rows["resize", "small"]["best_epochs"], rows["resize", "small"]["epochs"]) == (
+        "6, 3, 6",
+        "6, 4, 6",
+    )
+
+
 def test_a_single_seed_has_no_deviation_but_wilson(make_result):
     table, rows = _rows(make_result(seeds=1))
     row = rows["resize", "small"]

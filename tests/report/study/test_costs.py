@@ -31,6 +31,13 @@ def test_costs_are_relative_to_the_first_variant(result):
     assert not [key for key in rows["final", "best"] if key.endswith("relative")]
 
 
+def test_runs_without_epochs_of_images_do_not_say_how_many_there_are(make_result):
+    result = make_result()
+    run = result.comparisons[0].variants["large"].runs[-1]
+    run.write_summary({**run.summary, "train_images": 0})
+    assert _rows(result)["resize", "small"]["epoch_seconds"] == pytest.approx(9000 / 400 + 1)
+
+
 def test_cells_and_what_they_were_measured_on(result):
     text = render_markdown(cost_table(_content(result)))
     assert "| 80.00 M (4.00 ×) | 100 (0.25 ×) | 94.0 s (4.00 ×) | 1,500 MiB (3.00 ×) |" in text

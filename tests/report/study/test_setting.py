@@ -1,6 +1,9 @@
 """What was run, and what is missing."""
 
+import pandas as pd
+
 from mmnist.report.study.content import build_content
+from mmnist.report.study.runs import write_runs
 from mmnist.report.study.setting import describe_setting, missing_runs
 from mmnist.runs import Run
 
@@ -32,6 +35,21 @@ def test_different_machines_are_counted(make_result):
     run.write_environment({**run.environment, "device": "CPU, 2 threads", "threads": 2})
     device = _setting(result)["Device"]
     assert device == "CPU, 2 threads, bf16 (1 run); NVIDIA H200, bf16, 16 CPU threads (5 runs)"
+
+
+def test_runs_that_were_resumed_elsewhere_say_so(make_result, tmp_path):
+    result = make_result()
+    run = result.runs[0]
+    run.note_resumption({**run.environment, "device": "CPU", "threads": 2, "commit": "4567def"})
+    run.note_resumption({**run.environment, "threads": 8, "commit": "89abcde"})
+    setting = _setting(result)
+    assert setting["Device"].startswith(
+        "NVIDIA H200, bf16, 16 CPU threads, then CPU, bf16, 2 CPU threads, then "
+        "NVIDIA H200, bf16, 8 CPU threads (1 run); NVIDIA"
+    )
+    assert setting["Code"].startswith("commit 0123abc, changed since, then commit 4567def, then ")
+    (row, *_) = pd.read_csv(write_runs(result, tmp_path, "")[0]).to_dict("records")
+    assert (row["threads"], row["commit"]) == (8, "89abcde")
 
 
 def test_different_seeds_are_named(make_result):

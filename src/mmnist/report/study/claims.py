@@ -10,8 +10,8 @@ from mmnist.report.study.wording import (
     estimate,
     estimate_interval,
     joined,
-    own_basis,
     own_finding,
+    own_images,
     p_value,
     published_finding,
     published_images,
@@ -125,15 +125,12 @@ def single_tests_of(content: StudyContent, comparison: ComparisonResult) -> Tabl
 def _test_rows(comparison: ComparisonResult, judgement: Judgement) -> list[dict[str, Any]]:
     claim = judgement.claim
     images = published_images(claim, comparison)
-    rows = _finding_rows("published", judgement.published, {"images": images})
-    if (basis := own_basis(claim, comparison)) is not None:
-        on = {"images": basis[0], "seeds": seed_count(basis[1]).split(" seed")[0]}
-        rows += _finding_rows("own runs", judgement.own, on)
-    return rows
+    rows = _finding_rows("published", judgement.published, images)
+    return rows + _finding_rows("own runs", judgement.own, own_images(claim, comparison))
 
 
-def _finding_rows(numbers: str, finding: Finding, basis: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"numbers": numbers, **_test_row(test), **basis} for test in finding.tests]
+def _finding_rows(numbers: str, finding: Finding, images: int | None) -> list[dict[str, Any]]:
+    return [{"numbers": numbers, **_test_row(test), "images": images} for test in finding.tests]
 
 
 def _test_row(test: Test) -> dict[str, Any]:
@@ -147,6 +144,8 @@ def _test_row(test: Test) -> dict[str, Any]:
         "p_holm_low": test.adjusted_low,
     }
     known = {key: None if isnan(value) else float(value) for key, value in numbers.items()}
+    if test.seeds:
+        known["seeds"] = seed_count(test.seeds).split(" seed")[0]
     return {"what": test.name, "unit": test.unit, **known, "method": test.method}
 
 

@@ -117,11 +117,14 @@ def _cost_row(
 
 
 def _image_counts(result: StudyResult) -> dict[tuple[Any, ...], tuple[int, int]]:
-    """Numbers of training and validation images of each split, as its runs recorded them."""
+    """Numbers of training and validation images of each split, as its runs recorded them.
+
+    Runs that learned from single digits only say 0 training images, which is not about the split.
+    """
     return {
         _split_key(run.experiment): (run.summary["train_images"], run.summary["valid_images"])
         for run in result.runs
-        if {"train_images", "valid_images"} <= run.summary.keys()
+        if run.summary.get("train_images") and "valid_images" in run.summary
     }
 
 

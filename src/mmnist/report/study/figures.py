@@ -44,7 +44,7 @@ def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure |
             if variant.published_curves is not None:
                 _published_curve(axes, variant, f"{part}_loss", colour, published)
         axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} loss")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     panels[1].tick_params(labelleft=True)
     log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
     lines = panels[0].lines

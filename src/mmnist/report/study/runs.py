@@ -68,9 +68,9 @@ def _runs(runs: list[Run]) -> Iterator[dict[str, Any]]:
             "correct": valid["correct"],
             "loss": valid.get("loss"),
             **{key: run.summary.get(key) for key in _SUMMARY},
-            "threads": environment.get("threads"),
+            "threads": run.environments[-1].get("threads"),  # as device and precision
             "data": (environment.get("data") or {}).get("fingerprint"),
-            "commit": environment.get("commit"),
+            "commit": run.environments[-1].get("commit"),
         }
 
 

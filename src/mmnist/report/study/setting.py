@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
+from typing import Any
 
 from mmnist.config.schema import Experiment
 from mmnist.report.study.content import StudyContent
@@ -14,10 +15,10 @@ def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
     """Machines, versions, data and seeds of the runs, as pairs of a heading and plain text."""
     result = content.result
     lines = [
-        ("Device", _told(result.runs, _device)),
-        ("System", _told(result.runs, lambda run: run.environment.get("platform"))),
-        ("Versions", _told(result.runs, _versions)),
-        ("Code", _told(result.runs, _commit)),
+        ("Device", _told(result.runs, _everywhere(_device))),
+        ("System", _told(result.runs, _everywhere(lambda place: place.get("platform")))),
+        ("Versions", _told(result.runs, _everywhere(_versions))),
+        ("Code", _told(result.runs, _everywhere(_commit))),
         ("Data", _told(result.runs, _data)),
         ("Images", _told(result.runs, _images)),
         ("Runs", _finished(result)),
@@ -75,8 +76,17 @@ def _told(runs: Iterable[Run], tell: Callable[[Run], str | None]) -> str:
     return "; ".join(f"{answer} ({count(number, 'run')})" for answer, number in answers.items())
 
 
-def _device(run: Run) -> str | None:
-    environment = run.environment
+def _everywhere(tell: Callable[[dict[str, Any]], str | None]) -> Callable[[Run], str]:
+    """What a run says of each place where it was trained: it may have been resumed elsewhere."""
+
+    def told(run: Run) -> str:
+        answers = dict.fromkeys(map(tell, run.environments))
+        return ", then ".join(answer for answer in answers if answer)
+
+    return told
+
+
+def _device(environment: dict[str, Any]) -> str | None:
     device, threads = environment.get("device"), environment.get("threads")
     if device is None:
         return None
@@ -86,15 +96,15 @@ def _device(run: Run) -> str | None:
     return joined(part for part in parts if part)
 
 
-def _versions(run: Run) -> str | None:
-    packages = dict(run.environment.get("packages") or {})
-    if python := run.environment.get("python"):
+def _versions(environment: dict[str, Any]) -> str | None:
+    packages = dict(environment.get("packages") or {})
+    if python := environment.get("python"):
         packages = {"Python": python, **packages}
     return joined(f"{name} {version}" for name, version in packages.items())
 
 
-def _commit(run: Run) -> str | None:
-    commit = run.environment.get("commit")
+def _commit(environment: dict[str, Any]) -> str | None:
+    commit = environment.get("commit")
     if not commit:
         return None
     changed = ", changed since" if commit.endswith("+") else ""

@@ -1,6 +1,6 @@
 """Numbers and findings in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isnan
 
 from mmnist.study.findings import LEVEL, Finding, Test, Verdict
@@ -36,15 +36,10 @@ def p_value(p: float, low: float | None = None) -> str:
     return f"{_p_text(low)} to {_p_text(p)}"
 
 
-def own_basis(claim: Claim, result: ComparisonResult) -> tuple[int, list[int]] | None:
-    """Number of images that the claim's variants were judged on, and their numbers of seeds.
-
-    The numbers of seeds are in order, each once. None without a run.
-    """
+def own_images(claim: Claim, result: ComparisonResult) -> int | None:
+    """Number of images that the claim's variants were judged on; None without a run."""
     ran = [result.variants[name] for name in claim.names if result.variants[name].runs]
-    if not ran:
-        return None
-    return len(ran[0].index), sorted({len(variant.runs) for variant in ran})
+    return len(ran[0].index) if ran else None
 
 
 def published_images(claim: Claim, result: ComparisonResult) -> int | None:
@@ -55,18 +50,15 @@ def published_images(claim: Claim, result: ComparisonResult) -> int | None:
 
 def own_finding(finding: Finding, claim: Claim, result: ComparisonResult) -> str:
     """The decisive number of own runs, with the images and seeds that it rests on."""
-    basis = own_basis(claim, result)
-    text = "" if basis is None else f"{count(basis[0], 'image')}, {seed_count(basis[1])}"
-    return _finding(finding, claim, text)
+    return _finding(finding, claim, own_images(claim, result))
 
 
 def published_finding(finding: Finding, claim: Claim, result: ComparisonResult) -> str:
     """The decisive published number, with the images that it rests on."""
-    images = published_images(claim, result)
-    return _finding(finding, claim, "" if images is None else count(images, "image"))
+    return _finding(finding, claim, published_images(claim, result))
 
 
-def seed_count(numbers: list[int]) -> str:
+def seed_count(numbers: Sequence[int]) -> str:
     """`3 seeds`, or `1 to 3 seeds` where variants have different numbers of them."""
     if len(numbers) == 1:
         return count(numbers[0], "seed")
@@ -79,11 +71,13 @@ def best_variant(variants: Iterable[VariantResult]) -> VariantResult | None:
     return max(ran, key=lambda variant: variant.spread.mean, default=None)  # type: ignore[union-attr]
 
 
-def _finding(finding: Finding, claim: Claim, basis: str) -> str:
+def _finding(finding: Finding, claim: Claim, images: int | None) -> str:
     parts = []
     if finding.tests:
         test, lead = _decisive(finding, claim)
-        parts.append(f"{lead}{_number(test)}" + (f" ({basis})" if basis else ""))
+        basis = [] if images is None else [count(images, "image")]
+        basis += [seed_count(test.seeds)] if test.seeds else []
+        parts.append(f"{lead}{_number(test)}" + (f" ({joined(basis)})" if basis else ""))
     if finding.remark:
         parts.append(finding.remark)
     return "; ".join(parts)
