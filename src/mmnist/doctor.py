@@ -42,7 +42,7 @@ def examine(data: Path, runs: Path) -> Iterator[Check]:
     yield _bf16()
     yield _threads()
     yield _guarded("data", lambda: _data(data))
-    yield _disk(runs)
+    yield _guarded("disk", lambda: _disk(runs))
 
 
 def _guarded(subject: str, check: Callable[[], Check]) -> Check:

@@ -16,13 +16,13 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         RunError: the file cannot be written (no space, no permission, a folder of that name).
     """
-    if path.is_dir():
-        raise RunError(f"cannot write {path}: it is a folder")
-    if path.exists() and not path.is_file():
-        raise RunError(f"cannot write {path}: it is a device or a pipe, not a file")
     target = Path(os.path.realpath(path))  # a link stays, and its target is replaced
     temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
     try:
+        if path.is_dir():
+            raise RunError(f"cannot write {path}: it is a folder")
+        if path.exists() and not path.is_file():
+            raise RunError(f"cannot write {path}: it is a device or a pipe, not a file")
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _give_usual_mode(temporary)

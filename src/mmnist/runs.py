@@ -255,6 +255,7 @@ class Run:
     def write_config(self, experiment: Experiment) -> None:
         """Write the resolved configuration."""
         write_text(self.config_file, dump_experiment(experiment))
+        self.__dict__.pop("experiment", None)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Write environment.json."""

@@ -14,9 +14,9 @@ from rich.progress import (
 )
 
 #: Results: what a user may pipe into a file.
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 #: Progress, hints and errors.
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, emoji=False)
 
 
 def warn(text: str) -> None:

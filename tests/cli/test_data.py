@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmnist.cli import run
 from mmnist.data.generate import GENERATOR_VERSION
@@ -151,6 +152,7 @@ def test_info_of_a_data_set_that_cannot_be_split(capsys: pytest.CaptureFixture[s
         (["import", "letter"], "neither a folder nor a complete zip"),
         (["info"], "mmnist data make --output data/modified-mnist"),
         (["info", "nowhere"], "no data set at nowhere"),
+        (["info", "now here"], "mmnist data make --output 'now here'"),
         (["info", "--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
@@ -165,3 +167,26 @@ def test_bad_arguments(
     assert message in captured.err
     assert captured.out == ""
     assert sorted(entry.name for entry in Path().iterdir()) == ["idx", "letter"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows", "said"),
+    [
+        (["--count", "3"], 1, "3 images: grid.png"),
+        (["--config", "x.yaml", "--count", "3"], 3, "3 images, each 8 times: grid.png"),
+        (["--config", "x.yaml"], 5, "5 images, each 8 times: grid.png"),
+        (["--config", "x.yaml", "--columns", "2"], 5, "5 images, each 2 times: grid.png"),
+    ],
+)
+def test_show_draws_as_many_images_as_were_asked_for(
+    source: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], rows: int, said: str
+) -> None:
+    assert run(["data", "import", str(source), "--output", "store"]) == 0
+    Path("x.yaml").write_text("model: {architecture: resnet, size: 18}\naugment: paper\n")
+    heights = []
+    for count in (["--count", "1"], arguments):
+        assert run(["data", "show", "store", *count]) == 0
+        with Image.open("grid.png") as image:
+            heights.append(image.height)
+    assert said in output(capsys)
+    assert round(heights[1] / heights[0]) == rows

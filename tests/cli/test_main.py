@@ -40,6 +40,13 @@ def failing(monkeypatch):
         (ZeroDivisionError("oops"), 1, "unexpected error: ZeroDivisionError: oops"),
         (Interrupted("saved at epoch 3"), 130, "interrupted: saved at epoch 3"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (InputError("x.yaml:100: no :x:"), 2, "error: x.yaml:100: no :x:"),  # no emoji
+        (
+            PermissionError(13, "Permission denied", "locked/d"),
+            1,
+            "error: locked/d: Permission den",
+        ),
+        (OSError("no file"), 1, "unexpected error: OSError: no file"),
     ],
 )
 def test_errors_become_messages_and_exit_codes(failing, capsys, error, code, message):

@@ -1,6 +1,7 @@
 """What `mmnist predict` is to write is checked before anything is computed."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -38,6 +39,23 @@ def test_files_that_cannot_be_written(run, monkeypatch, capfd, arguments, messag
     (run.path.parents[2] / "file").touch()
     assert mmnist(["predict", *arguments]) == 2
     assert message in capfd.readouterr().err
+
+
+def test_a_folder_without_permission_is_seen_before(run, monkeypatch, capfd):
+    monkeypatch.setattr(predict, "predict_probabilities", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may do all
+    assert mmnist(["predict", "tiny", "-o", "new/x.csv"]) == 2
+    assert "new/x.csv cannot be written: no permission to write to ." in capfd.readouterr().err
+
+
+def test_seeds_whose_data_have_moved_are_averaged(run, tmp_path, capfd):
+    second = Run(shutil.copytree(run.path, run.path.with_name("seed-1")))
+    moved = tmp_path / "moved"
+    shutil.copytree(run.experiment.data.path, moved)
+    data = run.experiment.data.model_copy(update={"path": str(moved)})
+    second.write_config(run.experiment.model_copy(update={"data": data, "seed": 1}))
+    assert mmnist(["predict", "tiny"]) == 0
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_an_unfinished_run_is_warned_of_and_brackets_are_shown(run, tmp_path, capfd):

@@ -189,6 +189,8 @@ def test_an_override_inside_a_preset_says_how_to_replace_it(write: Write) -> Non
         ("quickstart", ["quickstart: no such file", "'quickstart.yaml'"]),
         ("wrn50.yaml", ["wrn50.yaml: no such file", "'configs/wrn50.yaml'"]),
         ("wrn50", ["'configs/wrn50.yaml'"]),
+        ("fine.yaml", ["'configs/fine.yaml'"]),  # and not mine.yaml
+        ("nowhere/wrn50.yaml", ["'configs/wrn50.yaml'"]),
         ("nowhere/x.yaml", ["nowhere/x.yaml: no such file", "no folder nowhere"]),
         ("configs", ["configs: is a folder"]),
         ("zzz.yaml", ["zzz.yaml: no such file"]),
@@ -196,7 +198,9 @@ def test_an_override_inside_a_preset_says_how_to_replace_it(write: Write) -> Non
 )
 def test_unusable_paths(write: Write, name: str, parts: list[str]) -> None:
     write("quickstart.yaml", BASE)
+    write("mine.yaml", BASE)
     write("configs/wrn50.yaml", BASE)
+    write("configs/fine.yaml", BASE)
     text = message(Path(name))
     assert all(part in text for part in parts), text
 

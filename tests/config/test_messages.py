@@ -71,6 +71,25 @@ BAD_VALUES = [
     ),
 ]
 
+SEVERAL = """\
+model: {architecture: resnet, size: 18, pretrained: mnist}
+pretraining: {nearest_weight: 1.0, mosaic: 2, empty: 0.5}
+train: {presence_weight: 1, anywhere_weight: 1}
+"""
+
+
+def test_all_that_does_not_fit_is_said_at_once(message: Callable[[str], str]) -> None:
+    found = message(SEVERAL).splitlines()
+    places = [line.split(": ")[:2] for line in found]
+    assert places == [
+        ["x.yaml:2", "pretraining.nearest_weight"],
+        ["x.yaml:2", "pretraining.mosaic"],
+        ["x.yaml:2", "pretraining.empty"],
+        ["x.yaml:3", "train.presence_weight"],
+        ["x.yaml:3", "train.anywhere_weight"],
+    ]
+
+
 UNKNOWN_KEYS = [
     ("sed: 3", "x.yaml:2: sed: unknown key; did you mean 'seed'?"),
     (

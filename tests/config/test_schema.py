@@ -254,6 +254,21 @@ READER = {"architecture": "digit_reader", "size": 1.0}
             "is for digit_reader; with resnet leave it 1",
         ),
         (
+            {"model": {**READER, "pretrained": "imagenet"}},
+            "there are no ImageNet weights for digit_reader",
+        ),
+        (
+            {"model": {"architecture": "simple_cnn", "pretrained": "imagenet"}},
+            "there are no ImageNet weights for simple_cnn",
+        ),
+        (
+            {
+                "model": {"architecture": "resnet", "size": 18, "pretrained": "mnist"},
+                "pretraining": {"empty": 0.5},
+            },
+            "has no effect: resnet gives one of ten answers",
+        ),
+        (
             {"model": {"architecture": "resnet", "size": 18, "antialiased": True}},
             "is for digit_reader; with resnet leave it false",
         ),

@@ -132,7 +132,9 @@ def test_a_zip_that_is_not_named_so(source: Path, tmp_path: Path) -> None:
     check_imported(tmp_path / "store")
 
 
-@pytest.mark.parametrize("form", ["flat", "stored", "bzip2", "folder", "zips", "traversal", "mac"])
+@pytest.mark.parametrize(
+    "form", ["flat", "stored", "bzip2", "folder", "zips", "traversal", "mac", "nested"]
+)
 def test_a_zip(source: Path, tmp_path: Path, form: str) -> None:
     members = contents(source)
     if form == "folder":
@@ -141,6 +143,10 @@ def test_a_zip(source: Path, tmp_path: Path, form: str) -> None:
         members = {f"{name}.zip": zipped({name: data}) for name, data in members.items()}
     if form == "traversal":
         members = {f"../../{name}": content for name, content in members.items()}
+    if form == "nested":  # folders of the files' names, with entries of their own
+        members = {f"{name}/{name}": data for name, data in members.items()} | {
+            f"{name}/": b"" for name in members
+        }
     if form == "mac":
         members |= {f"__MACOSX/._{name}": b"x" for name in members} | {"README.txt": b"hello"}
     method = {"stored": zipfile.ZIP_STORED, "bzip2": zipfile.ZIP_BZIP2}.get(form)

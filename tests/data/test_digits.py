@@ -118,6 +118,12 @@ def test_auto_prefers_idx_files(tmp_path, sample):
     assert load_digits("auto", tmp_path).name == "data/mnist"
 
 
+def test_a_folder_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "digits", arrays())
+    assert load_digits("~/digits").train_images.any()
+
+
 def test_auto_does_not_pass_over_an_incomplete_folder(tmp_path):
     content = arrays()
     del content[NAMES[3]]

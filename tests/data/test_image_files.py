@@ -1,3 +1,4 @@
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_a_single_image(tmp_path: Path, suffix: str) -> None:
 def test_images_of_an_array_have_no_names(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", GREY)
     assert image_names(tmp_path / "x.npy") is None
+
+
+def test_names_that_are_not_utf_8_can_be_written(tmp_path: Path) -> None:
+    try:
+        Image.fromarray(GREY[0]).save(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.png"))
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    assert image_names(tmp_path) == ["caf\\xe9.png"]
+    np.testing.assert_array_equal(read_images(tmp_path), GREY[:1])
+
+
+def test_an_opaque_image_may_have_transparency(tmp_path: Path) -> None:
+    opaque = np.stack([GREY[0], np.full_like(GREY[0], 255)], axis=-1)
+    Image.fromarray(opaque).save(tmp_path / "x.png")
+    np.testing.assert_array_equal(read_images(tmp_path / "x.png"), GREY[:1])
 
 
 def test_jpeg(tmp_path: Path) -> None:
@@ -126,6 +142,10 @@ def test_bad_folders(tmp_path: Path, make: Callable[[Path], object], file: str, 
     assert cause in str(caught.value)
 
 
+SEE_THROUGH = np.stack([np.zeros_like(GREY[0]), GREY[0]], axis=-1)
+"""An image whose digits are in its transparency."""
+
+
 class Evil:
     def __reduce__(self) -> tuple:
         return (open, ("canary", "w"))
@@ -149,6 +169,9 @@ def cut(length: int, save: Callable[[Path], object]) -> Callable[[Path], None]:
         ("x", lambda p: None, "cannot be read: No such file"),
         ("x", lambda p: p.write_bytes(b""), "is empty"),
         ("x", lambda p: p.write_text("Id,Label"), "is not a pickle"),
+        ("x.csv", lambda p: p.write_text("Id,Label"), "is none of what images are read from: .npy"),
+        ("x.gif", lambda p: Image.fromarray(GREY[0]).save(p), "is none of what images are read"),
+        ("x.png", lambda p: Image.fromarray(SEE_THROUGH).save(p), "is transparent in places"),
         ("x", lambda p: p.write_bytes(pickle.dumps(Evil())), ".open from"),
         ("x", lambda p: p.write_bytes(pickle.dumps(GREY[:, :64])), "[3, 64, 128]"),
         ("x.png", lambda p: p.write_bytes(b"x"), "x.png cannot be read as an image"),

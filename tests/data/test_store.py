@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections import namedtuple
 from pathlib import Path
 
@@ -265,6 +266,39 @@ def test_a_store_survives_an_interrupt_while_folders_are_exchanged(
         write(tmp_path / "store", arrays_of(1), overwrite=True)
     old.verify()
     assert names_in(tmp_path) == ["store"]
+
+
+def test_an_interrupt_while_the_old_store_is_removed_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "store", arrays_of(0))
+    rmtree, interrupts = shutil.rmtree, [KeyboardInterrupt]
+
+    def interrupted(path: Path, **options: bool) -> None:
+        if interrupts and ".old-" in path.name:
+            raise interrupts.pop()
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "store", arrays_of(1), overwrite=True)
+    assert not interrupts
+    assert names_in(tmp_path) == ["store"]
+
+
+def test_files_of_a_file_manager_are_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    for overwrite in (False, True):
+        path.mkdir(exist_ok=True)
+        (path / ".DS_Store").touch()
+        write(path, arrays_of(), overwrite=overwrite).verify()
+    assert names_in(tmp_path) == ["store"]
+
+
+def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = write(tmp_path / "store", arrays_of())
+    assert open_store("~/store").path == store.path
 
 
 def test_a_damaged_store_can_be_replaced(tmp_path: Path) -> None:

@@ -346,6 +346,22 @@ def test_a_resumed_run_tells_where_it_went_on_and_is_tidy(tiny, tmp_path):
     assert place == {key: told[key] for key in told if key != "data"}
 
 
+def test_a_run_resumes_where_its_data_are_now(tiny, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(tiny().data.path, data)
+    begun = tiny(data={"path": str(data)}, train={"epochs": 1})
+    with interrupted_after(1), pytest.raises(Interrupted):
+        train(begun, tmp_path)
+    moved = tmp_path / "moved"
+    data.rename(moved)
+    now = tiny(data={"path": str(moved)}, train={"epochs": 1}, compute={"workers": 1})
+    run = train(now, tmp_path, resume=True)
+    assert run.finished
+    kept = Run(run.path).experiment
+    assert kept.data.path == str(moved)
+    assert kept.compute == begun.compute
+
+
 def test_a_loss_that_explodes_is_a_clear_failure(tiny, tmp_path):
     explosive = tiny(train={"optimiser": "sgd", "learning_rate": 1e30, "schedule": "constant"})
     with pytest.raises(RunError, match=r"no longer finite.*learning_rate"):

@@ -51,6 +51,9 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and error.filename:  # not permitted, or too long a name
+            _show("error", f"{error.filename}: {error.strerror}", debug)
+            return 1
         _show("unexpected error", f"{type(error).__name__}: {error}", debug)
         if not debug:
             messages.print("[dim]Run the command again with --debug to see where.[/dim]")

@@ -160,7 +160,12 @@ def show(
         ),
     ] = None,
     part: Annotated[PartName, typer.Option(help="Which images.")] = PartName.TRAIN,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="Number of images.")] = 40,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Number of images: 40 if not given, or 5 with --config."
+        ),
+    ] = None,
     first: Annotated[int, typer.Option(min=0, help="Id of the first image.")] = 0,
     columns: Annotated[int, typer.Option(min=1, max=100, help="Images per row.")] = 8,
 ) -> None:
@@ -183,18 +188,19 @@ def show(
             f"--first {first}: {store.path} has the {part.value} images 0 to "
             f"{store.count(part.value) - 1}"
         )
-    if experiment is not None:
-        count = max(count // columns, 1)
+    count = count or (40 if experiment is None else 5)
     images = store.images(part.value)[first : first + count]
     captions = _captions(store, part.value, first, len(images))
+    what = f"{len(images)} images"
     if experiment is not None:
         from mmnist.pipeline.preview import augmented_versions
 
         shown = augmented_versions(experiment, images, columns - 1)
         images = shown.reshape(-1, *shown.shape[2:])
+        what += f", each {columns} times"
         captions = [text for caption in captions for text in [caption] + [""] * (columns - 1)]
     labelled_grid(images, captions, columns, output)
-    console.print(f"{len(images)} images: {output}", markup=False, soft_wrap=True)
+    console.print(f"{what}: {output}", markup=False, soft_wrap=True)
 
 
 def _captions(store: "Store", part: "Part", first: int, count: int) -> list[str]:

@@ -1,5 +1,6 @@
 """`mmnist predict`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -149,8 +150,11 @@ def _check_files(paths: list[Path], images: Path | None) -> None:
         seen.add(path.resolve())
         if path.is_dir():
             raise InputError(f"{path} is a folder; name a file, such as {path / 'labels.csv'}")
-        if above := next((each for each in path.parents if each.is_file()), None):
+        above = next(each for each in path.parents if each.exists())
+        if above.is_file():
             raise InputError(f"{path} cannot be written: {above} is a file, not a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise InputError(f"{path} cannot be written: no permission to write to {above}")
 
 
 def _check_readings(runs: "list[Run]", path: Path | None) -> None:
@@ -187,14 +191,14 @@ def _images(
             if _may_have_seen_digits_of(run, store):
                 warn(f"{data} shows digits that {run.path} may have been trained on")
         return store.images("test"), store
-    paths = {run.experiment.data.path for run in runs}
-    if len(paths) > 1:
+    paths = sorted({run.experiment.data.path for run in runs})
+    if len({run.environment["data"]["fingerprint"] for run in runs}) > 1 and len(paths) > 1:
         raise InputError(
-            f"the runs were trained on different data sets ({', '.join(sorted(paths))}); choose "
-            "the images to label with --input or --data"
+            f"the runs were trained on different data sets ({', '.join(paths)}); choose the images "
+            "to label with --input or --data"
         )
-    folder = paths.pop()
-    if not Path(folder).exists():
+    folder = next((path for path in paths if Path(path).expanduser().exists()), paths[0])
+    if not Path(folder).expanduser().exists():
         raise InputError(
             f"the data set of the run, {folder} (relative to the working directory), does not "
             "exist: go to the folder that the run was trained in, or choose the images to label "

@@ -11,15 +11,16 @@ def differing_keys(experiments: Sequence[Experiment], beside: set[str]) -> list[
 
     Args:
         experiments: at least one.
-        beside: top-level keys that are ignored.
+        beside: dotted keys that are ignored, with all that they hold.
     """
-    first, *others = (_flat(experiment.model_dump(exclude=beside)) for experiment in experiments)
+    first, *others = (_flat(experiment.model_dump()) for experiment in experiments)
+    ignored = tuple(f"{key}." for key in beside)
     return sorted(
         {
             key
             for other in others
             for key in first.keys() | other.keys()
-            if first.get(key) != other.get(key)
+            if first.get(key) != other.get(key) and not f"{key}.".startswith(ignored)
         }
     )
 

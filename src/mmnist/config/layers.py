@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmnist.config.keys import all_keys
@@ -149,26 +149,25 @@ def _system_cause(error: Exception) -> str:
 
 
 def _suggestion(path: Path) -> str:
-    """`; did you mean …?` from the configuration files beside `path` and those in configs/."""
+    """`; did you mean …?`: a file of this name in configs/, else one beside `path` with a similar
+    name."""
+    found = [
+        file
+        for file in _yaml_files(Path("configs").rglob("*"))
+        if path.name in (file.name, file.stem)
+    ]
     if not path.parent.is_dir():
-        return f"; there is no folder {display(path.parent)} either"
-    beside = {
-        file.name: file
-        for file in path.parent.iterdir()
-        if file.suffix in YAML_SUFFIXES and file.is_file()
-    }
-    close = difflib.get_close_matches(path.name, beside, n=1)
-    close += [path.name + suffix for suffix in YAML_SUFFIXES if path.name + suffix in beside]
-    found = [beside[name] for name in close]
+        missing = f"; there is no folder {display(path.parent)} either"
+        return f"; did you mean {display(found[0])!r}?" if found else missing
     if not found:
-        found = [
-            file
-            for file in sorted(Path("configs").rglob("*"))
-            if file.suffix in YAML_SUFFIXES
-            and path.name in (file.name, file.stem)
-            and file.is_file()
-        ]
+        beside = {file.stem: file for file in _yaml_files(path.parent.iterdir())}
+        stem = path.stem if path.suffix in YAML_SUFFIXES else path.name
+        found = [beside[close] for close in difflib.get_close_matches(stem, beside, n=1)]
     return f"; did you mean {display(found[0])!r}?" if found else ""
+
+
+def _yaml_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix in YAML_SUFFIXES and path.is_file())
 
 
 def display(path: Path) -> str:

@@ -18,8 +18,10 @@ RELATED: dict[KeyPath, KeyPath] = {
     ("model", "angles"): ("model", "architecture"),
     ("model", "orientations"): ("model", "architecture"),
     ("model", "antialiased"): ("model", "architecture"),
+    ("model", "pretrained"): ("model", "architecture"),
     ("resize",): ("model", "digits"),
     ("pretraining", "angle_weight"): ("model", "angles"),
+    ("pretraining", "empty"): ("model", "architecture"),
     ("pretraining", "candidates"): ("pretraining", "epochs"),
     ("pretraining",): ("model", "pretrained"),
     **{

@@ -19,6 +19,9 @@ SIZES: dict[str, tuple[int | float, ...]] = {
     "digit_reader": (0.5, 0.75, 1.0, 1.5),
 }
 
+#: Architectures that torchvision does not have.
+_WITHOUT_IMAGENET = ("simple_cnn", "digit_reader")
+
 
 class ModelSettings(Section):
     """Which network, and where its initial weights come from."""
@@ -92,6 +95,14 @@ class ModelSettings(Section):
             leave = str(default).lower()  # as YAML writes it
             raise ValueError(f"is for digit_reader; with {architecture} leave it {leave}")
         return value
+
+    @field_validator("pretrained")
+    @classmethod
+    def _there_are_weights(cls, pretrained: str, info: ValidationInfo) -> str:
+        architecture = info.data.get("architecture")
+        if pretrained == "imagenet" and architecture in _WITHOUT_IMAGENET:
+            raise ValueError(f"there are no ImageNet weights for {architecture}")
+        return pretrained
 
     @model_validator(mode="after")
     def _angles_are_taught(self) -> Self:

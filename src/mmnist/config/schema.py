@@ -10,8 +10,9 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
 from mmnist.config.model import ModelSettings
-from mmnist.config.section import Section, at
-from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings, TrainSettings
+from mmnist.config.rules import pretraining_problems, train_problems
+from mmnist.config.section import Section, refuse
+from mmnist.config.training import PretrainingSettings, TrainSettings
 from mmnist.errors import InputError
 
 SEEDS = 2**32
@@ -73,13 +74,6 @@ def _augment_kind(value: Any) -> str:
     return "preset" if isinstance(value, str) else "transforms"
 
 
-#: Pixels between the locations of a digit reader.
-GRID = 8
-
-#: What a training without epochs of whole images learns from.
-_ONLY_PATCHES = "epochs is 0, so there are only single digits to learn from"
-
-
 class Experiment(Section):
     """One experiment: everything that decides the result of a run."""
 
@@ -110,104 +104,10 @@ class Experiment(Section):
     compute: ComputeSettings = ComputeSettings()
     """Device, precision and speed."""
 
-    @field_validator("train")
-    @classmethod
-    def _unfreezing_needs_pretraining(
-        cls, train: TrainSettings, info: ValidationInfo
-    ) -> TrainSettings:
-        model = info.data.get("model")  # absent if it is itself invalid
-        mode = train.unfreezing.mode
-        if mode != "none" and model is not None and model.pretrained == "none":
-            raise at(
-                ["unfreezing", "mode"],
-                f"{mode} wants pretrained weights, but model.pretrained is none: a frozen network "
-                "with random weights cannot learn; set model.pretrained, or drop train.unfreezing",
-            )
-        return train
-
-    @field_validator("pretraining")
-    @classmethod
-    def _pretraining_has_an_effect(
-        cls, pretraining: PretrainingSettings, info: ValidationInfo
-    ) -> PretrainingSettings:
-        model = info.data.get("model")
-        # The defaults are accepted, so that a configuration can be written out with all its keys.
-        if (
-            model is not None
-            and model.pretrained != "mnist"
-            and pretraining != PretrainingSettings()
-        ):
-            raise ValueError(
-                f"has no effect: model.pretrained is {model.pretrained}, and only mnist uses it"
-            )
-        return pretraining
-
-    @field_validator("pretraining")
-    @classmethod
-    def _angle_weight_has_an_effect(
-        cls, pretraining: PretrainingSettings, info: ValidationInfo
-    ) -> PretrainingSettings:
-        model = info.data.get("model")
-        if model is None:
-            return pretraining
-        default = PretrainingSettings.model_fields["angle_weight"].default
-        if model.angles == 1 and pretraining.angle_weight != default:
-            raise at(["angle_weight"], "has no effect: model.angles is 1, so none are told apart")
-        if model.angles > 1 and model.pretrained == "mnist" and not pretraining.angle_weight:
-            raise at(
-                ["angle_weight"],
-                f"0 teaches no angles, but model.angles is {model.angles}: raise it, or leave out "
-                "model.angles",
-            )
-        return pretraining
-
-    @field_validator("pretraining")
-    @classmethod
-    def _nearest_weight_has_an_effect(
-        cls, pretraining: PretrainingSettings, info: ValidationInfo
-    ) -> PretrainingSettings:
-        model = info.data.get("model")
-        if pretraining.nearest_weight and model and model.architecture != "digit_reader":
-            raise at(
-                ["nearest_weight"],
-                "is for digit_reader, whose locations are nearer to each other than digits; "
-                f"with {model.architecture} leave it 0",
-            )
-        return pretraining
-
-    @field_validator("pretraining")
-    @classmethod
-    def _mosaic_fits(
-        cls, pretraining: PretrainingSettings, info: ValidationInfo
-    ) -> PretrainingSettings:
-        n, model = pretraining.mosaic, info.data.get("model")
-        if n == 1 or model is None:
-            return pretraining
-        if model.architecture != "digit_reader":
-            raise at(
-                ["mosaic"],
-                f"is for digit_reader, whose locations each belong to one patch; with "
-                f"{model.architecture} leave it 1",
-            )
-        if pretraining.batch_size % n**2:
-            raise at(
-                ["mosaic"],
-                f"{n} wants batches of whole mosaics, of {n**2} patches each, but "
-                f"pretraining.batch_size is {pretraining.batch_size}",
-            )
-        side = pretraining.side_at(info.data.get("resize", 128))
-        if side % GRID:
-            raise at(
-                ["mosaic"],
-                f"wants patches that are a multiple of {GRID} px, the distance of locations, but "
-                f"these are {side} px: change pretraining.side, or leave it 1",
-            )
-        return pretraining
-
     @field_validator("resize")
     @classmethod
     def _three_digits_fit(cls, resize: int, info: ValidationInfo) -> int:
-        model = info.data.get("model")
+        model = info.data.get("model")  # absent if it is itself invalid
         if model is not None and model.digits == "three" and resize != 128:
             raise ValueError(
                 "must be 128 with model.digits: three, which knows how far apart digits are there"
@@ -216,71 +116,19 @@ class Experiment(Section):
 
     @field_validator("pretraining")
     @classmethod
-    def _patches_have_one_digit(
+    def _pretraining_fits(
         cls, pretraining: PretrainingSettings, info: ValidationInfo
     ) -> PretrainingSettings:
         model = info.data.get("model")
-        if model is None or pretraining.side < SIDE_OF_FOUR:
-            return pretraining
-        for key, asked in (
-            ("model.digits: three", model.digits == "three"),
-            ("model.angles", model.angles > 1),
-            ("pretraining.nearest_weight", pretraining.nearest_weight > 0),
-        ):
-            if asked:
-                raise at(
-                    ["side"],
-                    f"must be below {SIDE_OF_FOUR} with {key}, which takes patches to have "
-                    f"one digit or none; those of {pretraining.side} px have four or nine",
-                )
+        if model is not None:
+            refuse(pretraining_problems(pretraining, model, info.data.get("resize", 128)))
         return pretraining
 
     @field_validator("train")
     @classmethod
-    def _losses_fit_the_head(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
-        model = info.data.get("model")
-        if train.presence_weight and model is not None and not model.reads_maximum:
-            raise at(
-                ["presence_weight"],
-                f"{model.architecture} gives one answer for the whole image: set model.head to "
-                "maximum, take digit_reader, or leave it 0",
-            )
-        if train.anywhere_weight and model is not None and model.digits != "three":
-            raise at(
-                ["anywhere_weight"],
-                "adds a second way to read the image to that of model.digits: three; leave it 0",
-            )
-        if train.label_smoothing and model is not None and model.reads_maximum:
-            raise at(
-                ["label_smoothing"],
-                "is for networks that score ten classes: a network that reads each location gives "
-                "the probability of the largest digit; leave it 0",
-            )
-        return train
-
-    @field_validator("train")
-    @classmethod
-    def _there_are_epochs(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
-        model = info.data.get("model")
-        if not train.epochs and model is not None and model.pretrained != "mnist":
-            raise at(
-                ["epochs"],
-                f"0 leaves nothing to train: model.pretrained is {model.pretrained}, and only "
-                "mnist brings epochs of its own",
-            )
-        return train
-
-    @field_validator("train")
-    @classmethod
-    def _settings_of_no_epochs(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
-        if train.epochs:
-            return train
-        of_images = ("learning_rate", "schedule", "early_stopping", "unfreezing", "anywhere_weight")
-        for key in of_images:
-            if getattr(train, key) != TrainSettings.model_fields[key].default:
-                raise at([key], f"has no effect: {_ONLY_PATCHES}")
-        if info.data.get("augment", "none") != "none":
-            raise ValueError(f"augment has no effect: {_ONLY_PATCHES}, which are not augmented")
+    def _training_fits(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        augmented = info.data.get("augment", "none") != "none"
+        refuse(train_problems(train, info.data.get("model"), augmented=augmented))
         return train
 
     @property

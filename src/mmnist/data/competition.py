@@ -202,7 +202,11 @@ def _in_zip(
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
-            found = [info for info in members if PurePosixPath(info.filename).name in wanted]
+            found = [
+                info
+                for info in members
+                if not info.is_dir() and PurePosixPath(info.filename).name in wanted
+            ]
             if len(found) != 1:
                 count = f"occurs {len(found)} times" if found else "is missing"
                 raise InputError(f"{label} {count}; the competition's files are {', '.join(FILES)}")

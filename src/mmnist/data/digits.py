@@ -63,7 +63,7 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
         if len(_idx_files(downloaded)) < len(_IDX_NAMES):
             _download(downloaded)
         return _pools(*_read_folder(downloaded), name="mnist")
-    return _pools(*_read_folder(root / source), name=source)
+    return _pools(*_read_folder(root / Path(source).expanduser()), name=source)
 
 
 def _pools(

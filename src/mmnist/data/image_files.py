@@ -1,5 +1,6 @@
 """Reading images to be labelled: a pickle, .npy, .npz, an image file or a folder of them."""
 
+import os
 import re
 import zipfile
 import zlib
@@ -15,6 +16,9 @@ from mmnist.errors import InputError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _NPZ_KEYS = ("x", "images")
+#: Pickles of protocol 2 and later begin so; the competition's have no suffix.
+_PICKLED = b"\x80"
+_PICKLE_SUFFIXES = (".pkl", ".pickle", "")
 
 
 def read_images(path: Path) -> np.ndarray:
@@ -44,18 +48,27 @@ def read_images(path: Path) -> np.ndarray:
         return to_uint8(_read_npy(path), str(path))
     if start.startswith(b"PK"):
         return to_uint8(_read_npz(path), str(path))
+    if not start.startswith(_PICKLED) and path.suffix.lower() not in _PICKLE_SUFFIXES:
+        raise InputError(
+            f"{path} is none of what images are read from: .npy, .npz, a pickle like the "
+            f"competition's, or an image file ({', '.join(_SUFFIXES)})"
+        )
     return to_uint8(load_array_pickle(path), str(path))
 
 
 def image_names(path: Path) -> list[str] | None:
     """File names of the images that `read_images` returns, in this order; None if they lie in one
-    array.
+    array. Bytes of a name that are not UTF-8 are written as `\\xe9`.
 
     Raises InputError if a folder holds no image.
     """
     if path.is_dir():
-        return [file.name for file in _files_in(path)]
-    return [path.name] if _is_image(path) else None
+        return [_printable(file.name) for file in _files_in(path)]
+    return [_printable(path.name)] if _is_image(path) else None
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_image(path: Path) -> bool:
@@ -111,6 +124,8 @@ def _read_image(file: Path) -> np.ndarray:
                 raise InputError(f"{file} has {width} × {height} pixels; it must have 128 × 128")
             if getattr(image, "n_frames", 1) > 1:
                 raise InputError(f"{file} holds {image.n_frames} images; it must hold one")
+            if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+                raise InputError(f"{file} is transparent in places; put it on a background")
             # Pillow would clip more than 8 bits a channel.
             deep = image.mode.startswith(("I", "F"))
             grey = np.asarray(image if deep else image.convert("L"))

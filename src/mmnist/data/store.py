@@ -11,6 +11,7 @@ import json
 import math
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -101,11 +102,12 @@ def open_store(path: Path | str) -> Store:
     Checks what is cheap to check: the manifest, and that each file is there with the dtype, shape
     and size that the manifest states (`Store.verify` reads the contents). Raises InputError.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not (path / MANIFEST).is_file():
+        output = f"--output {shlex.quote(str(path))}"
         raise InputError(
-            f"no data set at {path}: make one with `mmnist data make --output {path}`, or import "
-            f"the competition's files with `mmnist data import FOLDER_OR_ZIP --output {path}`"
+            f"no data set at {path}: make one with `mmnist data make {output}`, or import the "
+            f"competition's files with `mmnist data import FOLDER_OR_ZIP {output}`"
         )
     store = Store(path, read_manifest(path / MANIFEST))
     for record in store.manifest.arrays.values():
@@ -135,6 +137,10 @@ def _described(dtype: str, shape: tuple[int, ...]) -> str:
     return f"{dtype} {list(shape)}"
 
 
+#: What file managers leave in folders that they show.
+_OF_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
+
 class StoreWriter:
     """Writes a store as a whole or not at all.
 
@@ -147,7 +153,9 @@ class StoreWriter:
         # A link is followed, so that a store may lie on another disk.
         self.path = Path(path).resolve()
         self._overwrite = overwrite
-        self._folder = self.path.with_name(f".{self.path.name}.partial-{secrets.token_hex(4)}")
+        token = secrets.token_hex(4)
+        self._folder = self.path.with_name(f".{self.path.name}.partial-{token}")
+        self._old = self.path.with_name(f".{self.path.name}.old-{token}")
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._bytes = 0
 
@@ -173,7 +181,8 @@ class StoreWriter:
         traceback: TracebackType | None,
     ) -> None:
         """Remove what was not finished."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, self._old):
+            shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty
             for folder in self._made:
                 folder.rmdir()
@@ -248,7 +257,7 @@ class StoreWriter:
             return
         if not self.path.is_dir():
             raise InputError(f"{self.path} is a file; a data set is a folder")
-        found = {entry.name for entry in self.path.iterdir()}
+        found = {entry.name for entry in self.path.iterdir()} - _OF_DESKTOPS
         if not found:
             return
         # Only files of a store are ever deleted, so that no mistyped path can empty a folder.
@@ -269,14 +278,13 @@ class StoreWriter:
             self._folder.rename(self.path)
             return
         self._refuse_to_replace()
-        old = self._folder.with_name(self._folder.name.replace(".partial-", ".old-"))
-        self.path.rename(old)
+        self.path.rename(self._old)
         try:
             self._folder.rename(self.path)
         except BaseException:
-            old.rename(self.path)
+            self._old.rename(self.path)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(self._old, ignore_errors=True)
 
 
 def _label_counts(file: Path) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ from mmnist.runs import Run
 
 #: Marks the support of a class that is too small to judge.
 MARK = "†"
-#: Keys that do not change what is tested.
-_BESIDE = {"name", "seed", "compute"}
+#: Keys that do not change what is tested; images are compared by their fingerprints.
+_BESIDE = {"name", "seed", "compute", "data.path"}
 SMALL_NOTE = f"too small to judge: fewer than {SMALL_CLASS} validation images"
 
 

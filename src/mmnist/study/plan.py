@@ -210,8 +210,11 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
 
 
 def refuse_changed_config(run: Run, config: Experiment) -> None:
-    """Raise InputError unless the run has this configuration, apart from `seed` and `compute`."""
-    changed = differing_keys([run.experiment, config], {"seed", "compute"})
+    """Raise InputError unless the run has this configuration.
+
+    `seed`, `compute` and the place of the data may differ.
+    """
+    changed = differing_keys([run.experiment, config], {"seed", "compute", "data.path"})
     if changed:
         raise InputError(
             f"{run.path} was made with another configuration of {config.name}; different: "

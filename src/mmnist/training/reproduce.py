@@ -117,19 +117,7 @@ def measure_missing(
     """
     path = folder / STUDY_FILES / "costs.json"
     with _measuring(path, deadline):
-        costs = read_costs(path)
-        wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
-
-        def enough(measured: Mapping[str, Sequence[Cost]]) -> bool:
-            whole = whole_rounds(measured, wanted)
-            return all(len(whole.get(name, ())) >= count for name, count in rounds.items())
-
-        devices = {cost.device for each in costs.values() for cost in each}
-        by_one = (made_on(costs, dict.fromkeys(costs, device)) for device in devices)
-        if renew or not any(map(enough, by_one)):
-            costs = made_on(costs, {name: _device(config) for name, config in configs.items()})
-            if not enough(costs):
-                costs = whole_rounds(costs, wanted)
+        costs = _usable(read_costs(path), configs, rounds, pairs, renew=renew)
         impossible: set[str] = set()
 
         def done(name: str, cost: Cost) -> None:
@@ -156,8 +144,28 @@ def measure_missing(
     return costs
 
 
-def _device(config: Experiment) -> str:
-    return choose_hardware(config.compute).description
+def _usable(
+    costs: dict[str, list[Cost]],
+    configs: Mapping[str, Experiment],
+    rounds: Mapping[str, int],
+    pairs: Sequence[Collection[str]],
+    *,
+    renew: bool,
+) -> dict[str, list[Cost]]:
+    """The measurements that need not be made again: see `measure_missing`."""
+    wanted = [pair for pair in map(set, pairs) if pair <= rounds.keys()]
+
+    def enough(measured: Mapping[str, Sequence[Cost]]) -> bool:
+        whole = whole_rounds(measured, wanted)
+        return all(len(whole.get(name, ())) >= count for name, count in rounds.items())
+
+    devices = {cost.device for each in costs.values() for cost in each}
+    by_one = (made_on(costs, dict.fromkeys(costs, device)) for device in devices)
+    if not renew and any(map(enough, by_one)):
+        return costs
+    here = {name: choose_hardware(each.compute).description for name, each in configs.items()}
+    costs = made_on(costs, here)
+    return costs if enough(costs) else whole_rounds(costs, wanted)
 
 
 @contextmanager

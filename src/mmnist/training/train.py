@@ -72,6 +72,7 @@ def train(
         environment = describe_environment(hardware, ready.store, ready.patches)
         if resumed:
             run.note_resumption(environment)
+            _note_places(run, experiment)
         else:
             _make_folder(run, experiment, environment)
         with explained_if_too_small(experiment, hardware):
@@ -157,9 +158,24 @@ def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) 
     run.write_config(experiment)
 
 
+def _note_places(run: Run, experiment: Experiment) -> None:
+    """Let the configuration of a resumed run say where its data and digits are now."""
+    begun = run.experiment
+    data = begun.data.model_copy(update={"path": experiment.data.path})
+    digits = {"digits": experiment.pretraining.digits}
+    pretraining = begun.pretraining.model_copy(update=digits)
+    now = begun.model_copy(update={"data": data, "pretraining": pretraining})
+    if now != begun:
+        run.write_config(now)
+
+
 def _check_same_experiment(run: Run, experiment: Experiment) -> None:
-    """A run may resume on another device or with other workers, but as the same experiment."""
-    changed = differing_keys([run.experiment, experiment], {"compute"})
+    """A run may resume on another device, and where its data are now, but as the same experiment.
+
+    Whether the data and digits are the same is seen by their fingerprints (`set_up`).
+    """
+    beside = {"compute", "data.path", "pretraining.digits"}
+    changed = differing_keys([run.experiment, experiment], beside)
     if changed:
         raise InputError(
             f"{run.path} was started with another configuration; different: {', '.join(changed)}. "
