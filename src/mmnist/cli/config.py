@@ -1,19 +1,15 @@
 """`mmnist config`: look at configuration files before anything is trained."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and document configuration files.")
 
 
-class Format(StrEnum):
-    """Formats of the documentation of all keys."""
-
-    JSON = "json"
-    MARKDOWN = "markdown"
+#: Formats of the documentation of all keys.
+Format = Literal["json", "markdown"]
 
 
 @app.command()
@@ -79,7 +75,7 @@ def schema(
     format: Annotated[
         Format,
         typer.Option("--format", "-f", help="JSON Schema for editors, or a page for people."),
-    ] = Format.JSON,
+    ] = "json",
     study: Annotated[
         bool, typer.Option("--study", help="The keys of study files instead (JSON only).")
     ] = False,
@@ -97,12 +93,10 @@ def schema(
     from mmnist.files import write_text
     from mmnist.study.json_schema import study_schema_text
 
-    if study and format is not Format.JSON:
+    if study and format != "json":
         raise InputError("--study: the keys of study files are explained in docs/studies.md")
-    if study:
-        text = study_schema_text()
-    else:
-        text = file_schema_text() if format is Format.JSON else reference()
+    made = reference if format == "markdown" else study_schema_text if study else file_schema_text
+    text = made()
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -1,16 +1,17 @@
 """`mmnist data`: make, import and look at data sets."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmnist.cli.choices import LabelMode, Part
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mmnist.config.schema import SplitSettings
-    from mmnist.data.store import Part, Store
+    from mmnist.data.store import Store
 
 DEFAULT_PATH = Path("data/modified-mnist")
 
@@ -26,21 +27,6 @@ DataSet = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing data set.")]
-
-
-class PartName(StrEnum):
-    """The two parts of a data set."""
-
-    TRAIN = "train"
-    TEST = "test"
-
-
-class Labels(StrEnum):
-    """How generated labels are distributed."""
-
-    NATURAL = "natural"
-    UNIFORM = "uniform"
-    BALANCED = "balanced"
 
 
 @app.command()
@@ -59,13 +45,13 @@ def make(
         ),
     ] = "auto",
     labels: Annotated[
-        Labels,
+        LabelMode,
         typer.Option(
             help="natural: the largest of three digits with MNIST's frequencies, as in the "
             "competition; uniform: of three equally frequent digits; balanced: every label equally "
             "often."
         ),
-    ] = Labels.NATURAL,
+    ] = "natural",
     workers: Annotated[
         int | None, typer.Option(help="Processes that draw images; default: one per core.")
     ] = None,
@@ -85,7 +71,7 @@ def make(
             test=test,
             seed=seed,
             digits=pools,
-            labels=labels.value,
+            labels=labels,
             workers=usable_cores() if workers is None else workers,
             overwrite=force,
             progress=advance,
@@ -159,7 +145,7 @@ def show(
             "first the original, then random versions.",
         ),
     ] = None,
-    part: Annotated[PartName, typer.Option(help="Which images.")] = PartName.TRAIN,
+    part: Annotated[Part, typer.Option(help="Which images.")] = "train",
     count: Annotated[
         int | None,
         typer.Option(
@@ -183,14 +169,13 @@ def show(
 
         experiment = load_experiment(config)
     store = open_store(path or (DEFAULT_PATH if experiment is None else experiment.data.path))
-    if first >= store.count(part.value):
+    if first >= store.count(part):
         raise InputError(
-            f"--first {first}: {store.path} has the {part.value} images 0 to "
-            f"{store.count(part.value) - 1}"
+            f"--first {first}: {store.path} has the {part} images 0 to {store.count(part) - 1}"
         )
     count = count or (40 if experiment is None else 5)
-    images = store.images(part.value)[first : first + count]
-    captions = _captions(store, part.value, first, len(images))
+    images = store.images(part)[first : first + count]
+    captions = _captions(store, part, first, len(images))
     what = f"{len(images)} images"
     if experiment is not None:
         from mmnist.pipeline.preview import augmented_versions
@@ -203,7 +188,7 @@ def show(
     console.print(f"{what}: {output}", markup=False, soft_wrap=True)
 
 
-def _captions(store: "Store", part: "Part", first: int, count: int) -> list[str]:
+def _captions(store: "Store", part: Part, first: int, count: int) -> list[str]:
     """Id and label of each image, with the three digits where they are known."""
     labels, digits = store.labels(part), store.digits(part)
     captions = []

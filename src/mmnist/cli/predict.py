@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.devices import Device
+from mmnist.cli.choices import Device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,7 @@ def predict(
             "digit_reader. Always read from the unshifted image, whatever --shift says."
         ),
     ] = None,
-    device: Annotated[Device, typer.Option(help="Device to compute on.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device to compute on.")] = "auto",
     runs_folder: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
         "runs"
     ),
@@ -113,7 +113,7 @@ def predict(
 
     with progress_bar("predicting", len(array) * len(chosen) * (5 if shift else 1)) as advance:
         each = [
-            predict_probabilities(run, view, device.value, advance)
+            predict_probabilities(run, view, device, advance)
             for run in chosen
             for view in shifted_views(array, shift)
         ]
@@ -127,7 +127,7 @@ def predict(
     if readings is not None:
         from mmnist.evaluation.readings import write_readings
 
-        found = read_digits(chosen[0], array, device.value)
+        found = read_digits(chosen[0], array, device)
         write_readings(readings, found, names)
         console.print(f"{len(found):,} digits: {readings}", markup=False, soft_wrap=True)
     if store is not None:

@@ -1,19 +1,12 @@
 """`mmnist report`: how well runs do, per digit, side by side."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-
-class Format(StrEnum):
-    """Formats of the table."""
-
-    TEXT = "text"
-    CSV = "csv"
-    MD = "md"
-    LATEX = "latex"
+#: Formats of the table.
+Format = Literal["text", "csv", "md", "latex"]
 
 
 def report(
@@ -27,7 +20,7 @@ def report(
     ] = None,
     format: Annotated[
         Format, typer.Option("--format", "-f", help="Format of the table that is printed.")
-    ] = Format.TEXT,
+    ] = "text",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -62,7 +55,7 @@ def report(
     from mmnist.errors import InputError
 
     if study is not None:
-        if format is not Format.TEXT:
+        if format != "text":
             raise InputError(
                 f"--format {format} is for runs: the page of a study is always README.md with "
                 "its tables in all formats; leave it out, or --study"
@@ -104,7 +97,7 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
             warn(f"{run.path} is left out: it has no finished epoch yet")
         found = [run for run in found if run not in empty]
     content = build_report(found)
-    if format is Format.TEXT:
+    if format == "text":
         console.print(render_text(content, console.width))
     else:
         typer.echo(FORMATS[format][0](content), nl=False)

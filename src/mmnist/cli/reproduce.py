@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.devices import Device
+from mmnist.cli.choices import Device
 
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
