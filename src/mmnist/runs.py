@@ -40,7 +40,7 @@ TRAINING, FINISHED = "training", "finished"
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder; attributes are read from its files on first access."""
+    """One run folder; attributes are read from its files, the larger ones on first access."""
 
     path: Path
 
@@ -137,7 +137,7 @@ class Run:
         finally:
             lock.release()
 
-    @cached_property
+    @property
     def environment(self) -> dict[str, Any]:
         """Versions, device, data fingerprint, command line."""
         return self._read_json("environment.json")
@@ -145,9 +145,10 @@ class Run:
     @property
     def environments(self) -> list[dict[str, Any]]:
         """The environment in which the run began, then each in which it was resumed."""
-        return [self.environment, *self.environment.get("resumed", [])]
+        begun = self.environment
+        return [begun, *begun.get("resumed", [])]
 
-    @cached_property
+    @property
     def summary(self) -> dict[str, Any]:
         """Result of the run so far."""
         return self._read_json("summary.json")
@@ -260,7 +261,6 @@ class Run:
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Write environment.json."""
         self._write_json("environment.json", environment)
-        self.__dict__.pop("environment", None)
 
     def note_resumption(self, environment: dict[str, Any]) -> None:
         """Add to environment.json the environment in which the run is resumed.
@@ -269,13 +269,12 @@ class Run:
         """
         same = ("data", "pretraining")
         place = {key: value for key, value in environment.items() if key not in same}
-        resumed = [*self.environments[1:], place]
-        self.write_environment({**self.environment, "resumed": resumed})
+        begun, *resumed = self.environments
+        self.write_environment({**begun, "resumed": [*resumed, place]})
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""
         self._write_json("summary.json", summary)
-        self.__dict__.pop("summary", None)
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv, one row per epoch."""

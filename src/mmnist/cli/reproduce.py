@@ -101,7 +101,6 @@ def _run_study(
 ) -> None:
     """Show how long the runs will take, then train them, and write the page of their results."""
     from mmnist.errors import OutOfTime, RunError
-    from mmnist.runs import Run
     from mmnist.study.loading import save_study
     from mmnist.study.plan import STUDY_FILES, check_saved, cost_pairs, images_of, rounds_of
     from mmnist.terminal import console
@@ -135,7 +134,7 @@ def _run_study(
     try:
         outcome = run_all(loaded, planned, deadline=deadline, say=say)
     except OutOfTime:
-        if any(each.run.exists and Run(each.run.path).finished for each in planned):
+        if any(each.run.exists and each.run.finished for each in planned):
             _write_page_beside(folder, forgiving=True)
         raise
     if outcome.elsewhere:

@@ -15,7 +15,6 @@ from mmnist.data.store import open_store
 from mmnist.errors import InputError, Interrupted, InUse, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.pipeline.device import choose_hardware
-from mmnist.runs import Run
 from mmnist.study.costs import Cost, made_on, read_costs, whole_rounds, write_costs
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.plan import STUDY_FILES, PlannedRun
@@ -65,7 +64,7 @@ def run_all(
         left = len(planned) - number + 1
         try:
             with each.run.held():
-                if not (Run(each.run.path).exists and Run(each.run.path).finished):
+                if not (each.run.exists and each.run.finished):
                     if begun and deadline is not None and time.monotonic() >= deadline:
                         raise OutOfTime(_go_on(left))
                     begun = True
@@ -75,7 +74,7 @@ def run_all(
         except OutOfTime as error:
             raise OutOfTime(_go_on(left)) from error
         except Interrupted as error:
-            raise Interrupted(_go_on(left - Run(each.run.path).finished)) from error
+            raise Interrupted(_go_on(left - each.run.finished)) from error
         except InUse:
             outcome.elsewhere.append(title)
         except (RunError, InputError) as error:
@@ -189,7 +188,7 @@ def _predict_test(loaded: LoadedStudy, each: PlannedRun, say: Callable[[str], No
             be written.
     """
     judged_on = {loaded.study.experiments[experiment].judged_on for experiment, _ in each.places}
-    run = Run(each.run.path)
+    run = each.run
     if "test" not in judged_on:
         return
     store = open_store(each.config.data.path)
