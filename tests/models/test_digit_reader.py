@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from mmnist.config.model import SIZES, ModelSettings
-from mmnist.config.schema import GRID
+from mmnist.config.rules import GRID
 from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings
 from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.patches import SQUARE

@@ -177,12 +177,6 @@ def test_imagenet_from_the_cache_is_checked_against_its_hash(tmp_path, monkeypat
     assert len(load_pretrained(model, settings).used) == len(imagenet_like) - 2
 
 
-def test_simple_cnn_has_no_imagenet_weights():
-    settings = ModelSettings(architecture="simple_cnn", pretrained="imagenet")
-    with pytest.raises(InputError, match="no ImageNet weights for simple_cnn"):
-        load_pretrained(build_model(settings), settings)
-
-
 def test_every_torchvision_size_has_imagenet_weights():
     from mmnist.config.model import SIZES
     from mmnist.models.factory import FAMILIES, torchvision_name

@@ -151,10 +151,6 @@ def _unwrapped(name: str) -> str:
 
 def _imagenet_file(settings: ModelSettings) -> Path:
     """The file of torchvision's ImageNet weights, downloaded if missing, with its hash checked."""
-    if FAMILIES[settings.architecture].builder is None:
-        raise InputError(
-            f"model.pretrained: there are no ImageNet weights for {settings.architecture}"
-        )
     # V1 are the weights that existed when the paper was written.
     weights = torchvision.models.get_model_weights(torchvision_name(settings)).IMAGENET1K_V1
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
