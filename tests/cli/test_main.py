@@ -9,6 +9,9 @@ import pytest
 import typer
 
 from mmnist import cli
+from mmnist.cli import choices
+from mmnist.config.schema import ComputeSettings
+from mmnist.data import manifest, scenes
 from mmnist.errors import InputError, Interrupted, RunError
 
 
@@ -94,6 +97,12 @@ def test_unusable_command_lines_end_with_2(mmnist, arguments, message):
     assert done.returncode == 2
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_choices_are_those_of_the_code_below():
+    assert choices.Part == manifest.Part
+    assert choices.LabelMode == scenes.LabelMode
+    assert choices.Device == ComputeSettings.model_fields["device"].annotation
 
 
 def test_help_of_every_command(mmnist):

@@ -177,6 +177,16 @@ def test_resuming_on_other_data_is_refused(tiny, tmp_path):
         train(experiment, tmp_path, resume=True)
 
 
+def test_a_finished_run_of_other_data_is_not_taken_for_this_one(tiny, tmp_path):
+    made = {n: {"path": str(write_easy_store(tmp_path / n, seed=len(n)))} for n in ("a", "bb")}
+    train(tiny(data=made["a"], train={"epochs": 1}), tmp_path)
+    with pytest.raises(InputError, match="started on other data"):
+        train(tiny(data=made["bb"], train={"epochs": 1}), tmp_path, resume=True)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    copied = {"path": str(tmp_path / "copy")}
+    assert train(tiny(data=copied, train={"epochs": 1}), tmp_path, resume=True).finished
+
+
 def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
     run = train(tiny(train={"epochs": 1}), tmp_path)
     run.write_summary({**run.summary, "status": "training"})

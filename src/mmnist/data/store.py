@@ -180,7 +180,7 @@ class StoreWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Remove what was not finished."""
+        """Remove what was not finished, or was replaced."""
         for folder in (self._folder, self._old):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty

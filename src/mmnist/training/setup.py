@@ -54,14 +54,14 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
         RunError: weights or digits cannot be downloaded.
     """
     store = open_store(experiment.data.path)
-    patches = _patch_source(experiment)
+    patches = patch_source_of(experiment)
     choose_algorithms(experiment, hardware)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     if patches is not None:
         _check_patch_size(model, experiment)
     if resume_from is not None:
-        _check_same_data(resume_from, store, patches)
+        check_same_data(resume_from, store, patches)
     weights = None if resume_from else load_pretrained(model, experiment.model)
     labels = store.labels("train")
     dataloaders = make_dataloaders(
@@ -102,7 +102,11 @@ def choose_algorithms(experiment: Experiment, hardware: Hardware) -> None:
     torch.backends.cudnn.benchmark = not deterministic
 
 
-def _patch_source(experiment: Experiment) -> PatchSource | None:
+def patch_source_of(experiment: Experiment) -> PatchSource | None:
+    """What the patches of an experiment are drawn from; None if it has none.
+
+    Raises InputError if its handwritten digits cannot be read.
+    """
     if not experiment.pretraining_epochs:
         return None
     try:
@@ -148,12 +152,14 @@ def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
     return digits
 
 
-def _check_same_data(run: Run, store: Store, patches: PatchSource | None) -> None:
+def check_same_data(run: Run, store: Store, patches: PatchSource | None) -> None:
+    """Raise InputError unless a run began with these images and, with `patches`, their digits."""
     before, now = run.environment["data"]["fingerprint"], store.fingerprint
     if before != now:
         raise InputError(
-            f"{run.path} was started on other data: {store.path} had the fingerprint {before[:12]} "
-            f"then and has {now[:12]} now; restore the data, or delete {run.path} to start afresh"
+            f"{run.path} was started on other data: they had the fingerprint {before[:12]}, and "
+            f"{store.path} has {now[:12]} now; restore the data, or delete {run.path} to start "
+            "afresh"
         )
     if patches is None:
         return

@@ -9,6 +9,7 @@ from fastai.learner import Learner
 
 from mmnist.config.difference import differing_keys
 from mmnist.config.schema import Experiment
+from mmnist.data.store import open_store
 from mmnist.errors import InputError, Interrupted, InUse, RunError
 from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import FINISHED, TRAINING, Run, run_of
@@ -21,7 +22,7 @@ from mmnist.training.learner import fit
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
-from mmnist.training.setup import Setup, set_up
+from mmnist.training.setup import Setup, check_same_data, patch_source_of, set_up
 from mmnist.training.state import RunState
 from mmnist.training.stopping import stop_on_signal
 
@@ -158,6 +159,10 @@ def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) 
     run.write_config(experiment)
 
 
+#: Keys that only say where something is.
+_PLACES = {"data.path", "pretraining.digits"}
+
+
 def _note_places(run: Run, experiment: Experiment) -> None:
     """Let the configuration of a resumed run say where its data and digits are now."""
     begun = run.experiment
@@ -172,11 +177,13 @@ def _note_places(run: Run, experiment: Experiment) -> None:
 def _check_same_experiment(run: Run, experiment: Experiment) -> None:
     """A run may resume on another device, and where its data are now, but as the same experiment.
 
-    Whether the data and digits are the same is seen by their fingerprints (`set_up`).
+    If its data or digits are elsewhere now, their fingerprints say whether they are the same.
     """
-    beside = {"compute", "data.path", "pretraining.digits"}
-    changed = differing_keys([run.experiment, experiment], beside)
-    if changed:
+    changed = differing_keys([run.experiment, experiment], {"compute"})
+    if changed and set(changed) <= _PLACES:
+        patches = patch_source_of(experiment) if "pretraining.digits" in changed else None
+        check_same_data(run, open_store(experiment.data.path), patches)
+    elif changed:
         raise InputError(
             f"{run.path} was started with another configuration; different: {', '.join(changed)}. "
             f"Resume it with `{run.resume_command}`, or give the new experiment another name with "
