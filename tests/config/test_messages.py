@@ -63,6 +63,10 @@ BAD_VALUES = [
     ("augment: {tilt: {magnitude: .nan}}", ["augment.tilt.magnitude: wanted a number", "nan"]),
     ("augment:\n  zoom:\n    magnitude: 1\n    probability: 2", ["x.yaml:5: augment.zoom.prob"]),
     ("train: {schedule: {name: cosine, gamma: 0.5}}", ["train.schedule.gamma: has no effect"]),
+    (
+        "data: {split: {method: ordered, seed: 1}}",
+        ["data.split.seed: has no effect", "ordered", "leave it 0"],
+    ),
     ("train: {schedule: {warmup: 0.5}}", ["train.schedule.warmup: has no effect", "one_cycle"]),
     ("train: {unfreezing: {epochs: 2}}", ["train.unfreezing.epochs: has no effect", "gradual"]),
     (

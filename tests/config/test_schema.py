@@ -37,7 +37,7 @@ def test_sizes_are_those_of_the_paper_and_of_torchvision() -> None:
     [
         ({}, "stratified 0.9, seed 0"),
         ({"fraction": 0.85, "seed": 7, "train_images": 50}, "stratified 0.85, seed 7"),
-        ({"method": "ordered", "seed": 7}, "ordered 0.9"),
+        ({"method": "ordered", "seed": 7, "train_images": 50}, "ordered 0.9"),
     ],
 )
 def test_a_split_in_words_tells_what_the_validation_images_depend_on(split, words) -> None:

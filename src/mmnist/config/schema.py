@@ -4,14 +4,14 @@ The descriptions are the documentation: `mmnist config schema` and docs/configur
 from them. Defaults are the paper's settings wherever the paper states one.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
 from mmnist.config.model import ModelSettings
 from mmnist.config.rules import pretraining_problems, train_problems
-from mmnist.config.section import Section, refuse
+from mmnist.config.section import Section, at, refuse
 from mmnist.config.training import PretrainingSettings, TrainSettings
 from mmnist.errors import InputError
 
@@ -34,6 +34,12 @@ class SplitSettings(Section):
     train_images: Annotated[int, Field(ge=2)] | None = None
     """Train on only this many of the training images, drawn so that the classes keep their shares;
     the validation images stay the same. null: all of them."""
+
+    @model_validator(mode="after")
+    def _seed_has_an_effect(self) -> Self:
+        if self.seed and self.method == "ordered" and self.train_images is None:
+            raise at(["seed"], "has no effect: an ordered split draws no images; leave it 0")
+        return self
 
     @property
     def words(self) -> str:
