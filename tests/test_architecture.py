@@ -10,8 +10,9 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mmnist"
 
 #: Each room with the rooms below that it may stand on.
-BASE = {"errors", "files", "terminal", "machine", "processes", "torchvision_import"}
+BASE = {"defaults", "errors", "files", "terminal", "machine", "processes", "torchvision_import"}
 FLOORS: dict[str, set[str]] = {
+    "defaults": set(),
     "errors": set(),
     "machine": set(),
     "processes": set(),

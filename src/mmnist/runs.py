@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 
 from mmnist.config.loading import dump_experiment, load_experiment
 from mmnist.config.schema import Experiment
+from mmnist.defaults import RUNS
 from mmnist.errors import InputError, InUse, RunError
 from mmnist.files import replacing, write_text
 
@@ -113,7 +114,7 @@ class Run:
         """The command that resumes the run, for the folder that its path is relative to."""
         whole = len(self.path.parents) > 1 and ".." not in self.path.parts
         parents = (self.path if whole else self.path.resolve()).parents
-        root = [] if parents[1] == Path("runs") else ["--runs", str(parents[1])]
+        root = [] if parents[1] == RUNS else ["--runs", str(parents[1])]
         return shlex.join(["mmnist", "train", str(self.config_file), "--resume", *root])
 
     @contextmanager
@@ -305,7 +306,7 @@ def run_of(experiment: Experiment, root: Path) -> Run:
     return Run(root / experiment.name / f"seed-{experiment.seed}")
 
 
-def find_runs(arguments: Sequence[str], root: Path = Path("runs")) -> list[Run]:
+def find_runs(arguments: Sequence[str], root: Path = RUNS) -> list[Run]:
     """The runs that the arguments name, in their order, each once.
 
     An argument is a run folder, a folder of runs (all its seeds), or a name within `root`.

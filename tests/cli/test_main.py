@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from mmnist import cli
-from mmnist.cli import choices
+from mmnist.cli import options
 from mmnist.config.schema import ComputeSettings
 from mmnist.data import manifest, scenes
 from mmnist.errors import InputError, Interrupted, RunError
@@ -100,9 +100,9 @@ def test_unusable_command_lines_end_with_2(mmnist, arguments, message):
 
 
 def test_choices_are_those_of_the_code_below():
-    assert choices.Part == manifest.Part
-    assert choices.LabelMode == scenes.LabelMode
-    assert choices.Device == ComputeSettings.model_fields["device"].annotation
+    assert options.Part == manifest.Part
+    assert options.LabelMode == scenes.LabelMode
+    assert options.Device == ComputeSettings.model_fields["device"].annotation
 
 
 def test_help_of_every_command(mmnist):

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.choices import LabelMode, Part
+from mmnist.cli.options import LabelMode, Part
+from mmnist.defaults import DATA
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mmnist.config.schema import SplitSettings
     from mmnist.data.store import Store
-
-DEFAULT_PATH = Path("data/modified-mnist")
 
 app = typer.Typer(no_args_is_help=True, help="Make, import and inspect data sets.")
 
@@ -22,16 +21,14 @@ Output = Annotated[
 ]
 DataSet = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="PATH", help=f"A data set; default: the configuration's, or {DEFAULT_PATH}."
-    ),
+    typer.Argument(metavar="PATH", help=f"A data set; default: the configuration's, or {DATA}."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing data set.")]
 
 
 @app.command()
 def make(
-    output: Output = DEFAULT_PATH,
+    output: Output = DATA,
     train: Annotated[int, typer.Option(help="Number of training images.")] = 50_000,
     test: Annotated[int, typer.Option(help="Number of test images.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
@@ -88,7 +85,7 @@ def import_(
             help="Folder or zip with train_max_x, train_max_y.csv and test_max_x.",
         ),
     ],
-    output: Output = DEFAULT_PATH,
+    output: Output = DATA,
     force: Force = False,
 ) -> None:
     """Import the competition's files, as downloaded from Kaggle.
@@ -168,7 +165,7 @@ def show(
         from mmnist.config.loading import load_experiment
 
         experiment = load_experiment(config)
-    store = open_store(path or (DEFAULT_PATH if experiment is None else experiment.data.path))
+    store = open_store(path or (DATA if experiment is None else experiment.data.path))
     if first >= store.count(part):
         raise InputError(
             f"--first {first}: {store.path} has the {part} images 0 to {store.count(part) - 1}"

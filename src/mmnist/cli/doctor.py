@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from mmnist.cli.options import Runs
+from mmnist.defaults import DATA, RUNS
+
 _STYLES = {"ok": "green", "slow": "yellow", "problem": "bold red"}
 
 
 def doctor(
-    data: Annotated[Path, typer.Option(help="Data set to check.")] = Path("data/modified-mnist"),
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Data set to check.")] = DATA,
+    runs: Runs = RUNS,
 ) -> None:
     """Check whether this machine is fit, and what will be slow: one line for each check.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.choices import Device
+from mmnist.cli.options import Device, Runs
+from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,9 +71,7 @@ def predict(
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Device to compute on.")] = "auto",
-    runs_folder: Annotated[Path, typer.Option("--runs", help="Folder that holds the runs.")] = Path(
-        "runs"
-    ),
+    runs_folder: Runs = RUNS,
 ) -> None:
     """Label images with trained runs and write a Kaggle submission (Id,Label)."""
     from mmnist.errors import InputError

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from mmnist.cli.options import Runs
+from mmnist.defaults import RUNS
+
 #: Formats of the table.
 Format = Literal["text", "csv", "md", "latex"]
 
@@ -42,9 +45,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    root: Annotated[
-        Path, typer.Option("--runs", metavar="FOLDER", help="Folder in which names are looked up.")
-    ] = Path("runs"),
+    root: Runs = RUNS,
 ) -> None:
     """Report accuracy and per-class metrics of runs, side by side, and draw their curves.
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.choices import Device
+from mmnist.cli.options import Device, Runs
+from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
@@ -57,7 +58,7 @@ def reproduce(
         ),
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Device to compute on.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    runs: Runs = RUNS,
 ) -> None:
     """Run the experiments of the paper, or of your own file, and compare with published numbers.
 

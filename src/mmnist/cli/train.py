@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.choices import Device
+from mmnist.cli.options import Device, Runs
+from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
     from mmnist.config.schema import Experiment
@@ -32,7 +33,7 @@ def train(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing runs.")] = False,
     device: Annotated[Device | None, typer.Option(help="Device to compute on.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = Path("runs"),
+    runs: Runs = RUNS,
 ) -> None:
     """Train an experiment: from a YAML file to a run folder with metrics and weights.
 

@@ -13,6 +13,7 @@ from mmnist.config.model import ModelSettings
 from mmnist.config.rules import pretraining_problems, train_problems
 from mmnist.config.section import Section, at, refuse
 from mmnist.config.training import PretrainingSettings, TrainSettings
+from mmnist.defaults import DATA
 from mmnist.errors import InputError
 
 SEEDS = 2**32
@@ -51,7 +52,7 @@ class SplitSettings(Section):
 class DataSettings(Section):
     """The data set and its split."""
 
-    path: Annotated[str, Field(min_length=1)] = "data/modified-mnist"
+    path: Annotated[str, Field(min_length=1)] = DATA.as_posix()
     """Folder of a prepared data set (`mmnist data make` or `mmnist data import`), relative to the
     working directory."""
     split: SplitSettings = SplitSettings()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmnist.defaults import DIGITS
 from mmnist.errors import InputError, RunError
 
 SIDE = 28
@@ -54,11 +55,11 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
     Test images that equal a training image are left out. Raises `InputError` for a missing or
     damaged file, `RunError` if the download fails.
     """
-    downloaded = root / "data" / "mnist"
+    downloaded = root / DIGITS
     if source == "sample" or (source == "auto" and not _idx_files(downloaded)):
         return _pools(*_sample(), name="sample")
     if source == "auto":
-        return _pools(*_read_folder(downloaded), name="data/mnist")
+        return _pools(*_read_folder(downloaded), name=DIGITS.as_posix())
     if source == "mnist":
         if len(_idx_files(downloaded)) < len(_IDX_NAMES):
             _download(downloaded)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mmnist.defaults import RUNS
 from mmnist.errors import InputError
 from mmnist.runs import runs_in
 from mmnist.study.plan import STUDY_FILES
@@ -115,7 +116,7 @@ def _command(result: StudyResult) -> str:
     if not saved.is_file():
         return "mmnist reproduce"
     runs = result.folder.parent
-    root = [] if str(runs) == "runs" else ["--runs", str(runs)]
+    root = [] if runs == RUNS else ["--runs", str(runs)]
     return shlex.join(["mmnist", "reproduce", "--file", str(saved), *root])
 
 

@@ -1,0 +1,19 @@
+"""Options that several commands share.
+
+Words that the code below the commands lists too are listed again here, so that no command has to
+import that code to show its help; tests/cli compares the two.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+#: Where to compute.
+Device = Literal["auto", "cpu", "cuda"]
+#: The two parts of a data set.
+Part = Literal["train", "test"]
+#: How generated labels are distributed.
+LabelMode = Literal["natural", "uniform", "balanced"]
+
+Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
