@@ -103,6 +103,22 @@ def test_warning_names_each_validation_set_once(make_run):
     assert warning.count("1a2b3c4d") == 1
 
 
+def test_digits_are_compared_by_what_they_are_not_by_where(make_run):
+    model = {"architecture": "digit_reader", "size": 0.5, "pretrained": "mnist"}
+
+    def begun(seed, place, sha):
+        run = make_run("a", seed, model=model, pretraining={"digits": place})
+        run.write_environment({"pretraining": {"digits": place, "digits_sha256": sha}})
+        return run
+
+    report = build_report([begun(0, "here", "1"), begun(1, "there", "1")])
+    assert not [warning for warning in report.warnings if "differ" in warning]
+    assert [mean.seeds for mean in report.seed_means] == [2]
+    report = build_report([begun(0, "here", "1"), begun(1, "here", "2")])
+    assert "the runs of a differ in more than the seed: pretraining.digits" in report.warnings
+    assert not report.seed_means
+
+
 def test_seeds_with_other_settings_are_named(make_run):
     runs = [make_run("a", 0), make_run("a", 1, resize=64, train={"epochs": 3})]
     (warning,) = build_report(runs).warnings

@@ -191,10 +191,10 @@ def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(120 + 4)
 
 
-def test_runs_that_began_with_other_digits_of_one_source_are_refused(tmp_path):
-    def begun(name, source, sha):
+def test_runs_that_began_with_other_digits_of_one_source_or_name_are_refused(tmp_path):
+    def begun(name, source, sha, seed=0):
         model = {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"}
-        values = {"name": name, "model": model, "pretraining": {"digits": source}}
+        values = {"name": name, "seed": seed, "model": model, "pretraining": {"digits": source}}
         config = Experiment.model_validate(values)
         run = run_of(config, tmp_path)
         run.write_config(config)
@@ -206,6 +206,9 @@ def test_runs_that_began_with_other_digits_of_one_source_are_refused(tmp_path):
     refuse_mixed_digits("x", [one, same, elsewhere])
     with pytest.raises(InputError, match=r"experiment x: .*one/seed-0 and .*changed/seed-0 began"):
         refuse_mixed_digits("x", [one, elsewhere, changed])
+    refuse_mixed_digits("x", [one, begun("one", "moved", "a", seed=1)])
+    with pytest.raises(InputError, match=r"one/seed-0 and .*one/seed-2 began"):
+        refuse_mixed_digits("x", [one, begun("one", "moved", "d", seed=2)])
 
 
 def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):

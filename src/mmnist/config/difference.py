@@ -1,12 +1,15 @@
 """The keys in which experiments differ."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from mmnist.config.schema import Experiment
 
+#: Keys that only say where files are; fingerprints say whether these are the same.
+PLACES = frozenset({"data.path", "pretraining.digits"})
 
-def differing_keys(experiments: Sequence[Experiment], beside: set[str]) -> list[str]:
+
+def differing_keys(experiments: Sequence[Experiment], beside: Set[str]) -> list[str]:
     """Dotted keys whose value is not the same in all experiments, in alphabetical order.
 
     Args:

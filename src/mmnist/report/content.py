@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from mmnist.config.difference import differing_keys
+from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.compare import seed_spread
@@ -15,8 +15,8 @@ from mmnist.runs import Run
 
 #: Marks the support of a class that is too small to judge.
 MARK = "†"
-#: Keys that do not change what is tested; images are compared by their fingerprints.
-_BESIDE = {"name", "seed", "compute", "data.path"}
+#: Keys that do not change what is tested; images and digits are compared by their fingerprints.
+_BESIDE = {"name", "seed", "compute"} | PLACES
 SMALL_NOTE = f"too small to judge: fewer than {SMALL_CLASS} validation images"
 
 
@@ -188,9 +188,15 @@ def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str
     return (f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}")
 
 
-def _differing(entries: Iterable[Entry]) -> list[str]:
+def _differing(entries: Sequence[Entry]) -> list[str]:
     """The keys in which runs differ and which could change their results."""
-    return differing_keys([entry.run.experiment for entry in entries], _BESIDE)
+    runs = [entry.run for entry in entries]
+    keys = differing_keys([run.experiment for run in runs], _BESIDE)
+    started = [run.environment for run in runs if run.experiment.pretraining_epochs]
+    digits = {
+        (environment.get("pretraining") or {}).get("digits_sha256") for environment in started
+    }
+    return keys + ["pretraining.digits"] * (len(digits) > 1)
 
 
 def _comparable(entries: Sequence[Entry]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmnist.config.difference import differing_keys
+from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment, with_seed
 from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.splits import split_indices
@@ -212,9 +212,9 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
 def refuse_changed_config(run: Run, config: Experiment) -> None:
     """Raise InputError unless the run has this configuration.
 
-    `seed`, `compute` and the place of the data may differ.
+    `seed`, `compute` and the places of data and digits may differ.
     """
-    changed = differing_keys([run.experiment, config], {"seed", "compute", "data.path"})
+    changed = differing_keys([run.experiment, config], {"seed", "compute"} | PLACES)
     if changed:
         raise InputError(
             f"{run.path} was made with another configuration of {config.name}; different: "
@@ -224,23 +224,25 @@ def refuse_changed_config(run: Run, config: Experiment) -> None:
 
 
 def refuse_mixed_digits(experiment: str, runs: Iterable[Run]) -> None:
-    """Raise InputError if runs began with different handwritten digits of the same source.
+    """Raise InputError if runs began with different handwritten digits that should be the same.
 
-    This happens if the source was changed between the runs.
+    These are the digits of one configuration, wherever they are, and those of one source.
     """
-    first: dict[str, Run] = {}
+    first: dict[tuple[str, str], Run] = {}
     for run in runs:
         if not run.experiment.pretraining_epochs:
             continue
         source = run.experiment.pretraining.digits
-        other = first.setdefault(source, run)
-        told = [each.environment["pretraining"]["digits_sha256"] for each in (other, run)]
-        if told[0] != told[1]:
-            raise InputError(
-                f"experiment {experiment}: {other.path} and {run.path} began with different "
-                f"handwritten digits, both from {source} ({told[0][:12]}, {told[1][:12]}); bring "
-                "the first ones back, and train the other run again"
-            )
+        for shared in (("name", run.name), ("source", source)):
+            other = first.setdefault(shared, run)
+            told = [each.environment["pretraining"]["digits_sha256"] for each in (other, run)]
+            if told[0] != told[1]:
+                sources = dict.fromkeys([other.experiment.pretraining.digits, source])
+                raise InputError(
+                    f"experiment {experiment}: {other.path} and {run.path} began with different "
+                    f"handwritten digits, of {' and '.join(sources)} ({told[0][:12]}, "
+                    f"{told[1][:12]}); bring the first ones back, and train the other run again"
+                )
 
 
 def refuse_mixed_data(experiment: str, fingerprints: Mapping[str, str]) -> None:

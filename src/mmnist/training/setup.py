@@ -14,7 +14,7 @@ from fastai.learner import Learner
 from torch import nn
 
 from mmnist.config.schema import Experiment
-from mmnist.data.digits import load_digits
+from mmnist.data.digits import DigitPools, load_digits
 from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap, patch_source
 from mmnist.data.splits import split_indices
@@ -54,14 +54,17 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
         RunError: weights or digits cannot be downloaded.
     """
     store = open_store(experiment.data.path)
-    patches = patch_source_of(experiment)
+    digits = digits_of(experiment) if experiment.pretraining_epochs else None
+    patches = digits and patch_source(digits, stream_seed(experiment.seed, Stream.GROUNDS))
     choose_algorithms(experiment, hardware)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     if patches is not None:
         _check_patch_size(model, experiment)
     if resume_from is not None:
-        check_same_data(resume_from, store, patches)
+        check_same_data(resume_from, store)
+        if digits is not None:
+            check_same_digits(resume_from, digits)
     weights = None if resume_from else load_pretrained(model, experiment.model)
     labels = store.labels("train")
     dataloaders = make_dataloaders(
@@ -102,18 +105,15 @@ def choose_algorithms(experiment: Experiment, hardware: Hardware) -> None:
     torch.backends.cudnn.benchmark = not deterministic
 
 
-def patch_source_of(experiment: Experiment) -> PatchSource | None:
-    """What the patches of an experiment are drawn from; None if it has none.
+def digits_of(experiment: Experiment) -> DigitPools:
+    """The handwritten digits that patches of an experiment show.
 
-    Raises InputError if its handwritten digits cannot be read.
+    Raises InputError if they cannot be read.
     """
-    if not experiment.pretraining_epochs:
-        return None
     try:
-        digits = load_digits(experiment.pretraining.digits)
+        return load_digits(experiment.pretraining.digits)
     except InputError as error:
         raise InputError(f"pretraining.digits: {error}") from error
-    return patch_source(digits, stream_seed(experiment.seed, Stream.GROUNDS))
 
 
 def _check_patch_size(model: nn.Module, experiment: Experiment) -> None:
@@ -152,8 +152,8 @@ def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
     return digits
 
 
-def check_same_data(run: Run, store: Store, patches: PatchSource | None) -> None:
-    """Raise InputError unless a run began with these images and, with `patches`, their digits."""
+def check_same_data(run: Run, store: Store) -> None:
+    """Raise InputError unless a run began with these images."""
     before, now = run.environment["data"]["fingerprint"], store.fingerprint
     if before != now:
         raise InputError(
@@ -161,13 +161,15 @@ def check_same_data(run: Run, store: Store, patches: PatchSource | None) -> None
             f"{store.path} has {now[:12]} now; restore the data, or delete {run.path} to start "
             "afresh"
         )
-    if patches is None:
-        return
+
+
+def check_same_digits(run: Run, digits: DigitPools) -> None:
+    """Raise InputError unless the patches of a run show these digits, as they are drawn today."""
     told = run.environment["pretraining"]
-    if told["digits_sha256"] != patches.digits_fingerprint:
+    if told["digits_sha256"] != digits.fingerprint:
         raise InputError(
             f"{run.path} was started with other handwritten digits: those of {told['digits']} then "
-            f"and of {patches.digits} now are not the same; set pretraining.digits to where the "
+            f"and of {digits.name} now are not the same; set pretraining.digits to where the "
             f"original ones are, or delete {run.path} to start afresh"
         )
     version = told.get("patches_version", 1)  # older runs do not state it

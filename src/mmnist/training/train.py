@@ -3,14 +3,16 @@
 import shutil
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from fastai.learner import Learner
 
-from mmnist.config.difference import differing_keys
+from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
 from mmnist.errors import InputError, Interrupted, InUse, RunError
+from mmnist.models.factory import count_parameters
 from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import FINISHED, TRAINING, Run, run_of
 from mmnist.training.environment import (
@@ -22,7 +24,13 @@ from mmnist.training.learner import fit
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
-from mmnist.training.setup import Setup, check_same_data, patch_source_of, set_up
+from mmnist.training.setup import (
+    Setup,
+    check_same_data,
+    check_same_digits,
+    digits_of,
+    set_up,
+)
 from mmnist.training.state import RunState
 from mmnist.training.stopping import stop_on_signal
 
@@ -159,10 +167,6 @@ def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) 
     run.write_config(experiment)
 
 
-#: Keys that only say where something is.
-_PLACES = {"data.path", "pretraining.digits"}
-
-
 def _note_places(run: Run, experiment: Experiment) -> None:
     """Let the configuration of a resumed run say where its data and digits are now."""
     begun = run.experiment
@@ -180,9 +184,10 @@ def _check_same_experiment(run: Run, experiment: Experiment) -> None:
     If its data or digits are elsewhere now, their fingerprints say whether they are the same.
     """
     changed = differing_keys([run.experiment, experiment], {"compute"})
-    if changed and set(changed) <= _PLACES:
-        patches = patch_source_of(experiment) if "pretraining.digits" in changed else None
-        check_same_data(run, open_store(experiment.data.path), patches)
+    if changed and set(changed) <= PLACES:
+        check_same_data(run, open_store(experiment.data.path))
+        if "pretraining.digits" in changed:
+            check_same_digits(run, digits_of(experiment))
     elif changed:
         raise InputError(
             f"{run.path} was started with another configuration; different: {', '.join(changed)}. "
@@ -201,14 +206,12 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
             "epochs": len(state.rows),
             "best_epoch": state.best.epoch,
             "valid": state.best_valid,
-            "parameters": sum(p.numel() for p in learner.model.parameters()),
+            "parameters": count_parameters(learner.model),
             "train_images": len(learner.dls.train.index) if run.experiment.train.epochs else 0,
             "valid_images": len(learner.dls.valid.index),
             "seconds_total": round(sum(seconds), 3),
             "seconds_per_epoch": round(sum(seconds) / len(seconds), 3),
-            "images_per_second": sorted(row["images_per_second"] for row in state.rows)[
-                len(state.rows) // 2
-            ],
+            "images_per_second": median(row["images_per_second"] for row in state.rows),
             "peak_memory_mib": peak_memory_mib(hardware),
             "device": hardware.description,
             "precision": hardware.precision,
