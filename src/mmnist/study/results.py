@@ -103,16 +103,15 @@ class StudyResult:
     folder: Path
     comparisons: tuple[ComparisonResult, ...]
 
+    @property
+    def variants(self) -> list[VariantResult]:
+        """The variants of all experiments."""
+        return [variant for each in self.comparisons for variant in each.variants.values()]
+
     @cached_property
     def runs(self) -> list[Run]:
         """All finished runs, each once."""
-        found = {
-            run.path: run
-            for comparison in self.comparisons
-            for variant in comparison.variants.values()
-            for run in variant.runs
-        }
-        return list(found.values())
+        return list({run.path: run for variant in self.variants for run in variant.runs}.values())
 
 
 def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:

@@ -41,8 +41,7 @@ class StudyContent:
     @property
     def has_own(self) -> bool:
         """Whether there are own results: a finished run, or a measured cost."""
-        variants = (v for each in self.result.comparisons for v in each.variants.values())
-        return bool(self.result.runs) or any(variant.cost for variant in variants)
+        return bool(self.result.runs) or any(variant.cost for variant in self.result.variants)
 
     @property
     def notes(self) -> tuple[str, ...]:
