@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from mmnist.config.schema import Experiment
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count, joined
-from mmnist.runs import Run, runs_in
+from mmnist.runs import Run
 from mmnist.study.results import StudyResult
 
 
@@ -37,7 +36,7 @@ def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
     configs = {config.name: config for config in result.loaded.configs.values()}
     missing = []
     for name, config in configs.items():
-        runs = runs_in(result.folder / name)
+        runs = result.folder.runs_of(name)
         begun = [run for run in runs if not run.finished]
         missing += [(f"{run.title} ({joined(places[name])})", _progress(run)) for run in begun]
         if not runs:
@@ -51,12 +50,8 @@ def _not_predicted(result: StudyResult) -> list[tuple[str, str]]:
         for comparison in result.comparisons
         if comparison.comparison.judged_on == "test"
         for variant in comparison.variants.values()
-        if not variant.runs and _trained(result, variant.config)
+        if not variant.runs and result.trained(variant.config)
     ]
-
-
-def _trained(result: StudyResult, config: Experiment) -> bool:
-    return any(run.finished for run in runs_in(result.folder / config.name))
 
 
 def _progress(run: Run) -> str:
