@@ -6,13 +6,13 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.runs import Run, run_of
 from mmnist.study.costs import Cost, read_costs, write_costs
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import load_study, save_study
 from mmnist.study.plan import (
     COST_ROUNDS,
     PlannedRun,
     check_data,
     check_saved,
-    folder_name,
     images_of,
     plan_runs,
     refuse_mixed_digits,
@@ -23,7 +23,7 @@ from mmnist.study.schema import Comparison
 
 
 def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
-    planned = plan_runs(load_study(study_file()), tmp_path / "runs", seeds=2)
+    planned = plan_runs(load_study(study_file()), StudyFolder(tmp_path / "runs"), seeds=2)
     titles = [(each.config.name, each.config.seed) for each in planned]
     assert titles == [("small", 0), ("large", 0), ("small", 1), ("large", 1)]
     assert planned[0].places == (("resize", "small"), ("again", "only"))
@@ -34,20 +34,20 @@ def test_each_run_once_and_all_of_a_seed_before_the_next(study_file, tmp_path):
 
 def test_seeds_end(study_file, tmp_path):
     loaded = load_study(study_file(), ["seed=4294967295"])
-    assert len(plan_runs(loaded, tmp_path, seeds=1)) == 2
+    assert len(plan_runs(loaded, StudyFolder(tmp_path), seeds=1)) == 2
     with pytest.raises(InputError, match="the last seed would be 4294967296"):
-        plan_runs(loaded, tmp_path, seeds=2)
+        plan_runs(loaded, StudyFolder(tmp_path), seeds=2)
 
 
 def test_one_experiment_keeps_the_names_of_shared_runs(study_file, tmp_path):
-    (only,) = plan_runs(load_study(study_file()), tmp_path, only=["again"])
+    (only,) = plan_runs(load_study(study_file()), StudyFolder(tmp_path), only=["again"])
     assert only.config.name == "small"
     assert ("resize", "small") in only.places
 
 
 def test_costs_that_a_claim_is_about_are_measured_again_and_again(study_file, tmp_path):
     loaded = load_study(study_file())
-    planned = plan_runs(loaded, tmp_path, seeds=2)
+    planned = plan_runs(loaded, StudyFolder(tmp_path), seeds=2)
     assert rounds_of(loaded, planned) == {"small": 1, "large": 1}
     comparison = loaded.study.experiments["resize"].model_dump()
     variants = iter(comparison["variants"])
@@ -67,21 +67,7 @@ def test_costs_that_a_claim_is_about_are_measured_again_and_again(study_file, tm
 
 def test_an_unknown_experiment_is_refused(study_file, tmp_path):
     with pytest.raises(InputError, match=r"--only sizes: .*there are: resize, again"):
-        plan_runs(load_study(study_file()), tmp_path, only=["sizes"])
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ([], "pair"),
-        (["train.epochs=10"], "pair-epochs-10"),
-        (["train.epochs=10", "data.split.train_images=50"], "pair-epochs-10-train-images-50"),
-        (["model.pretrained=a/b.pth"], "pair-model.pretrained-a-b.pth"),
-        (["compute.device=cpu"], "pair"),
-    ],
-)
-def test_a_smaller_copy_has_a_folder_of_its_own(study_file, changes, name):
-    assert folder_name(load_study(study_file(), changes)).replace("_", "-") == name
+        plan_runs(load_study(study_file()), StudyFolder(tmp_path), only=["sizes"])
 
 
 def test_images_are_counted_by_the_split(study_file):
@@ -102,13 +88,13 @@ def make_run(config, root, fingerprint, epochs=0):
 def test_epochs_that_are_done_are_not_left(study_file, tmp_path):
     loaded = load_study(study_file())
     run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "x", epochs=1)
-    first, _ = plan_runs(loaded, tmp_path / "runs")
+    first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("unfinished", 2), "it begins again"
     run.checkpoint_file.touch()
-    first, _ = plan_runs(loaded, tmp_path / "runs")
+    first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("unfinished", 1)
     run.write_summary({"status": "finished"})
-    first, _ = plan_runs(loaded, tmp_path / "runs")
+    first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("finished", 0)
 
 
@@ -116,7 +102,7 @@ def test_runs_of_other_data_are_refused_and_both_are_named(study_file, tmp_path)
     loaded = load_study(study_file())
     run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "f" * 64)
     with pytest.raises(InputError) as caught:
-        check_data(plan_runs(loaded, tmp_path / "runs"))
+        check_data(plan_runs(loaded, StudyFolder(tmp_path / "runs")))
     message = str(caught.value)
     assert "experiment resize" in message
     assert str(run.path) in message
@@ -139,19 +125,21 @@ def test_variants_on_different_data_sets_are_refused(study_file, tmp_path):
     path.write_text(text[:start] + text[end:], "utf-8")
     loaded = load_study(path)
     with pytest.raises(InputError, match=r"the data set in .*store .*the data set in .*other"):
-        check_data(plan_runs(loaded, tmp_path / "runs"))
+        check_data(plan_runs(loaded, StudyFolder(tmp_path / "runs")))
 
 
 def test_a_changed_configuration_or_another_study_is_refused(study_file, tmp_path):
     loaded = load_study(study_file())
-    folder = tmp_path / "runs"
+    folder = StudyFolder(tmp_path / "runs")
     check_saved(loaded, folder)
-    make_run(loaded.configs["resize", "large"], folder, "x")
+    make_run(loaded.configs["resize", "large"], folder.path, "x")
     check_saved(loaded, folder)
     changed = load_study(study_file(), ["train.learning_rate=0.5"])
     with pytest.raises(InputError, match=r"large.* was made with another configuration .*: train"):
         check_saved(changed, folder)
-    make_run(loaded.configs["resize", "large"].model_copy(update={"name": "huge"}), folder, "x")
+    make_run(
+        loaded.configs["resize", "large"].model_copy(update={"name": "huge"}), folder.path, "x"
+    )
     with pytest.raises(InputError, match="holds runs of huge, which this study does not have"):
         check_saved(loaded, folder)
 

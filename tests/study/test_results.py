@@ -7,6 +7,7 @@ from mmnist.errors import InputError
 from mmnist.evaluation.metrics import compute_metrics
 from mmnist.runs import FINISHED, TRAINING, Run
 from mmnist.study.costs import Cost, write_costs
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import load_study
 from mmnist.study.results import read_results
 
@@ -49,7 +50,7 @@ def test_finished_runs_by_variant_and_seed(loaded, finish, tmp_path):
         finish("small", seed, right)
     finish("large", right=40)
     finish("large", 1, status=TRAINING)
-    result = read_results(loaded, tmp_path / "runs")
+    result = read_results(loaded, StudyFolder(tmp_path / "runs"))
     resize, again = result.comparisons
     small, large = resize.variants["small"], resize.variants["large"]
     assert small.right.shape == (3, 40)
@@ -68,7 +69,7 @@ def test_finished_runs_by_variant_and_seed(loaded, finish, tmp_path):
 
 def test_variants_without_runs_are_there_but_empty(loaded, finish, tmp_path):
     finish("small")
-    resize, _ = read_results(loaded, tmp_path / "runs").comparisons
+    resize, _ = read_results(loaded, StudyFolder(tmp_path / "runs")).comparisons
     assert resize.ran == [resize.variants["small"]]
     large = resize.variants["large"]
     assert large.runs == ()
@@ -79,8 +80,8 @@ def test_variants_without_runs_are_there_but_empty(loaded, finish, tmp_path):
 def test_costs_go_to_their_variants(loaded, tmp_path):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
     measured = [cost, replace(cost, train_images_per_second=30.0)]
-    write_costs(tmp_path / "runs" / "study" / "costs.json", {"small": measured})
-    resize, again = read_results(loaded, tmp_path / "runs").comparisons
+    write_costs(StudyFolder(tmp_path / "runs").costs_file, {"small": measured})
+    resize, again = read_results(loaded, StudyFolder(tmp_path / "runs")).comparisons
     typical = replace(cost, train_images_per_second=20.0)
     assert resize.variants["small"].cost == again.variants["only"].cost == typical
     assert resize.variants["large"].cost is None
@@ -91,7 +92,7 @@ def test_runs_on_different_data_are_refused_and_both_named(loaded, finish, tmp_p
     first = finish("small", fingerprint="a" * 64)
     other = finish(*second, fingerprint="b" * 64)
     with pytest.raises(InputError) as caught:
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
     for words in (str(first.path), str(other.path), "a" * 12, "b" * 12, "experiment resize"):
         assert words in str(caught.value)
 
@@ -100,7 +101,7 @@ def test_seeds_judged_on_different_images_are_refused(loaded, finish, tmp_path):
     first = finish("small")
     other = finish("small", 1, index=np.arange(40) + 1)
     with pytest.raises(InputError, match="judged on different images") as caught:
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
     assert str(first.path) in str(caught.value)
     assert str(other.path) in str(caught.value)
 
@@ -111,14 +112,14 @@ def test_runs_of_another_recipe_are_not_seeds(loaded, finish, tmp_path):
     changed = other.experiment.model_copy(update={"resize": 64})
     Run(other.path).write_config(changed)
     with pytest.raises(InputError, match="different: resize") as caught:
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
     assert str(other.path) in str(caught.value)
 
 
 def test_a_damaged_summary_is_named(loaded, finish, tmp_path):
     finish("small").write_summary({"status": FINISHED, "best_epoch": 1})
     with pytest.raises(InputError, match=r"summary\.json is damaged: 'valid' is missing"):
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
 
 
 def test_damaged_predictions_are_named(loaded, finish, tmp_path):
@@ -126,7 +127,7 @@ def test_damaged_predictions_are_named(loaded, finish, tmp_path):
     path = run.path / "valid_predictions.npz"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"valid_predictions.npz is damaged"):
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
     path.unlink()
     with pytest.raises(InputError, match="is incomplete; delete the folder and run it again"):
-        read_results(loaded, tmp_path / "runs")
+        read_results(loaded, StudyFolder(tmp_path / "runs"))

@@ -11,6 +11,7 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.study.costs import Cost
 from mmnist.study.findings import Verdict
+from mmnist.study.methods import Method
 from mmnist.study.published import Counts
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import Comparison
@@ -81,7 +82,8 @@ def test_two_runs_are_compared_by_mcnemar(a, b, verdict):
     assert judgement.own.verdict == verdict
     assert test.p == pytest.approx(binomtest(0, abs(a - b)).pvalue)
     assert test.estimate == pytest.approx((a - b) / N)
-    assert "McNemar" in test.method
+    assert test.method is Method.MCNEMAR
+    assert not test.one_of_several
 
 
 def seeds(rng, *accuracies):
@@ -146,12 +148,14 @@ def test_the_seeds_of_a_test_are_those_that_it_compared():
     ranking = {"kind": "ranking", "order": ["a", "b", "c"]}
     own = judged([ranking], a, b, variant("c", seeds(rng, 0.8)))[0].own
     assert [test.seeds for test in own.tests] == [(3,), (1,)]
+    assert [test.one_of_several for test in own.tests] == [False, True]
     steps = {"kind": "diminishing", "steps": ["a", "b", "c"]}
     (test,) = judged([steps], a, b, variant("c", seeds(rng, 0.8)))[0].own.tests
     assert test.seeds == (1,)
-    assert test.method == "bootstrap of images, of one seed each (one variant has no more)"
+    assert (test.method, test.one_of_several) == (Method.BOOTSTRAP, True)
     (test,) = judged([BETTER], a, variant("b", seeds(rng, 0.8, 0.8)))[0].own.tests
     assert test.seeds == (2, 3)
+    assert not test.one_of_several
 
 
 def test_published_validation_images_do_not_decide_what_is_judged_on_test_images():
@@ -200,6 +204,7 @@ def test_overfitting_needs_seeds():
     one = judged([claim], variant("a", 900, losses=[flat]), variant("b", 900, losses=[rising]))
     assert one[0].own.verdict == Verdict.UNKNOWN
     assert "one seed" in one[0].own.remark
+    assert one[0].own.not_run == ()
     assert one[0].own.tests[0].estimate == pytest.approx(0.5)
     right = np.ones((3, N), bool)
     some = [[0.5, 0.2, end] for end in (0.20, 0.21, 0.22)]
@@ -271,6 +276,7 @@ def test_variants_that_were_not_run_are_named():
                           variant("c"))  # fmt: skip
     assert judgement.own.verdict == Verdict.UNKNOWN
     assert judgement.own.remark == "not run: c"
+    assert judgement.own.not_run == ("c",)
     assert judgement.own.tests[0].verdict == Verdict.HOLDS  # what can be told of the others
 
 
@@ -317,7 +323,7 @@ def test_one_seed_against_several_compares_two_networks_and_says_so():
     (test,) = judged([BETTER], a, b)[0].own.tests
     gained, lost = (a.right[0] & ~b.right[0]).sum(), (~a.right[0] & b.right[0]).sum()
     assert test.p == pytest.approx(binomtest(gained, gained + lost).pvalue)
-    assert test.method == "McNemar, exact, of one seed each (one variant has no more)"
+    assert (test.method, test.one_of_several) == (Method.MCNEMAR, True)
 
 
 @pytest.mark.parametrize("differing", [3, 4, 5])

@@ -13,6 +13,7 @@ from mmnist.pipeline.device import choose_hardware
 from mmnist.runs import FINISHED, Run, run_of
 from mmnist.study import loading, plan
 from mmnist.study.costs import Cost, read_costs, shared_rounds, write_costs
+from mmnist.study.folder import StudyFolder
 from mmnist.training import reproduce
 from mmnist.training.callbacks import Schedule
 from mmnist.training.cost import NotMeasured
@@ -62,7 +63,7 @@ def cost(loaded):
 
 
 def run_all(loaded, root, **options):
-    planned = plan.plan_runs(loaded, root)
+    planned = plan.plan_runs(loaded, StudyFolder(root))
     return reproduce.run_all(loaded, planned, say=lambda text: None, **options)
 
 
@@ -170,7 +171,7 @@ def test_costs_are_measured_once_and_kept(loaded, cost, tmp_path, monkeypatch):
     def measure_to(plain, slow, **options):
         rounds = {"plain": plain, "slow": slow}
         return reproduce.measure_missing(
-            configs, tmp_path, rounds=rounds, say=said.append, **options
+            configs, StudyFolder(tmp_path), rounds=rounds, say=said.append, **options
         )
 
     costs = measure_to(1, 1)
@@ -184,31 +185,29 @@ def test_costs_are_measured_once_and_kept(loaded, cost, tmp_path, monkeypatch):
     costs = measure_to(3, 2, pairs=[{"plain", "slow"}])
     assert measured[5:] == ["plain", "slow", "plain", "plain"], "alone is not kept"
     assert costs == {"plain": [cost] * 3}
-    assert read_costs(tmp_path / "study" / "costs.json") == costs
-    shutil.rmtree(tmp_path / "study")
+    assert read_costs(StudyFolder(tmp_path).costs_file) == costs
+    shutil.rmtree(StudyFolder(tmp_path).saved)
     with pytest.raises(OutOfTime):
         measure_to(1, 1, deadline=time.monotonic())
 
 
 def test_a_deadline_is_kept_while_another_process_measures(loaded, tmp_path):
-    (tmp_path / plan.STUDY_FILES).mkdir()
-    with (tmp_path / plan.STUDY_FILES / ".measuring.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(OutOfTime, match="the same command continues"):
-            reproduce.measure_missing({}, tmp_path, rounds={}, deadline=time.monotonic() + 0.2)
-    assert reproduce.measure_missing({}, tmp_path, rounds={}) == {}
+    folder = StudyFolder(tmp_path)
+    with folder.measuring_lock, pytest.raises(OutOfTime, match="the same command continues"):
+        reproduce.measure_missing({}, folder, rounds={}, deadline=time.monotonic() + 0.2)
+    assert reproduce.measure_missing({}, folder, rounds={}) == {}
 
 
 def test_measurements_of_different_devices_are_not_mixed(loaded, cost, tmp_path, monkeypatch):
     configs = {name: config for (_, name), config in loaded.configs.items()}
-    path = tmp_path / plan.STUDY_FILES / "costs.json"
+    path = StudyFolder(tmp_path).costs_file
     elsewhere = cost_on("NVIDIA H200")
 
     def measured(**options):
         rounds = dict.fromkeys(configs, 2)
         said = []
         costs = reproduce.measure_missing(
-            configs, tmp_path, rounds=rounds, say=said.append, **options
+            configs, StudyFolder(tmp_path), rounds=rounds, say=said.append, **options
         )
         return costs, bool(said)
 
@@ -235,7 +234,7 @@ def test_rounds_are_told_apart_whoever_measures_them(loaded, cost, tmp_path, mon
 
     def measure(pairs=(), **rounds):
         return reproduce.measure_missing(
-            configs, tmp_path, rounds=rounds, pairs=pairs, say=lambda text: None
+            configs, StudyFolder(tmp_path), rounds=rounds, pairs=pairs, say=lambda text: None
         )
 
     costs = measure(plain=2, slow=2)
@@ -246,7 +245,7 @@ def test_rounds_are_told_apart_whoever_measures_them(loaded, cost, tmp_path, mon
     assert len(shared_rounds(costs["plain"], costs["slow"])) == 2
     costs = measure([{"plain", "slow"}], plain=3, slow=3)
     assert len(shared_rounds(costs["plain"], costs["slow"])) == 3
-    assert read_costs(tmp_path / "study" / "costs.json") == costs
+    assert read_costs(StudyFolder(tmp_path).costs_file) == costs
 
 
 def test_what_cannot_be_measured_is_the_one_that_failed(loaded, cost, tmp_path, monkeypatch):
@@ -262,7 +261,9 @@ def test_what_cannot_be_measured_is_the_one_that_failed(loaded, cost, tmp_path, 
     monkeypatch.setattr(reproduce, "measure_costs", measure)
     rounds = {"plain": 1, "slow": 1}
     said = []
-    costs = reproduce.measure_missing(configs, tmp_path, rounds=rounds, say=said.append)
+    costs = reproduce.measure_missing(
+        configs, StudyFolder(tmp_path), rounds=rounds, say=said.append
+    )
     assert costs == {"plain": [cost]}
     assert "  slow: does not fit" in said
 

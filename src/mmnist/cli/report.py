@@ -69,16 +69,17 @@ def report(
 
 
 def _report_study(study: str, runs: list[str] | None, output: Path | None, root: Path) -> None:
-    from mmnist.cli.reproduce import write_page
     from mmnist.errors import InputError
     from mmnist.report.report import check_folder
-    from mmnist.study.plan import find_study
+    from mmnist.report.study.page import write_page
+    from mmnist.study.folder import find_study
+    from mmnist.study.results import read_study
 
     if runs:
         raise InputError(f"--study reports a whole study: leave {runs[0]} out, or --study")
     if output is not None:
         check_folder(output)
-    write_page(find_study(study, root), output)
+    write_page(read_study(find_study(study, root)), output)
 
 
 def _report_runs(runs: list[str], format: Format, output: Path | None, root: Path) -> None:

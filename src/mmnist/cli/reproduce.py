@@ -11,9 +11,9 @@ from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
     from mmnist.study.costs import Cost
+    from mmnist.study.folder import StudyFolder
     from mmnist.study.loading import LoadedStudy
     from mmnist.study.plan import PlannedRun
-    from mmnist.study.results import StudyResult
 
 PAPER = Path("configs/paper/experiments.yaml")
 
@@ -70,8 +70,9 @@ def reproduce(
     import time
 
     from mmnist.errors import InputError
+    from mmnist.study.folder import folder_of
     from mmnist.study.loading import load_study
-    from mmnist.study.plan import check_data, folder_name, plan_runs
+    from mmnist.study.plan import check_data, plan_runs
 
     deadline = None if time_limit is None else time.monotonic() + 60 * time_limit
     changes = [
@@ -86,7 +87,7 @@ def reproduce(
             "experiments and their published numbers, or name a study with --file"
         )
     loaded = load_study(file, changes)
-    folder = runs / folder_name(loaded)
+    folder = folder_of(loaded.study, runs)
     planned = plan_runs(loaded, folder, seeds=seeds, only=only)
     check_data(planned)
     _run_study(loaded, planned, folder, deadline, dry_run=dry_run)
@@ -95,7 +96,7 @@ def reproduce(
 def _run_study(
     loaded: "LoadedStudy",
     planned: "Sequence[PlannedRun]",
-    folder: Path,
+    folder: "StudyFolder",
     deadline: float | None,
     *,
     dry_run: bool,
@@ -103,7 +104,7 @@ def _run_study(
     """Show how long the runs will take, then train them, and write the page of their results."""
     from mmnist.errors import OutOfTime, RunError
     from mmnist.study.loading import save_study
-    from mmnist.study.plan import STUDY_FILES, check_saved, cost_pairs, images_of, rounds_of
+    from mmnist.study.plan import check_saved, cost_pairs, images_of, rounds_of
     from mmnist.terminal import console
 
     configs = {each.config.name: each.config for each in planned}
@@ -115,7 +116,7 @@ def _run_study(
         console.print(text, markup=False, soft_wrap=True)
 
     check_saved(loaded, folder)
-    save_study(loaded, folder / STUDY_FILES)
+    save_study(loaded, folder.saved)
 
     def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
         return measure_missing(
@@ -147,12 +148,7 @@ def _run_study(
         raise RunError(f"{count} runs failed:\n{reasons}")
 
 
-def write_page(folder: Path, output: Path | None = None) -> None:
-    """Write the page of the study in `folder`, and show where it is."""
-    _write(_results(folder), output or folder / "report")
-
-
-def _write_page_beside(folder: Path, *, forgiving: bool) -> None:
+def _write_page_beside(folder: "StudyFolder", *, forgiving: bool) -> None:
     """Write the page after runs, or say why there is nothing to write.
 
     With `forgiving`, an error in writing it is printed, not raised: how the runs ended matters
@@ -160,34 +156,20 @@ def _write_page_beside(folder: Path, *, forgiving: bool) -> None:
     """
     from mmnist.errors import MmnistError
     from mmnist.report.study.content import why_empty
+    from mmnist.report.study.page import write_page
+    from mmnist.study.results import read_study
     from mmnist.terminal import messages
 
     try:
-        result = _results(folder)
+        result = read_study(folder)
         if not (reason := why_empty(result)):
-            _write(result, folder / "report")
+            write_page(result)
     except MmnistError as error:
         if not forgiving:
             raise
         reason = f"the page could not be written: {error}"
     if reason:
         messages.print(reason, markup=False, soft_wrap=True)
-
-
-def _results(folder: Path) -> "StudyResult":
-    from mmnist.study.loading import load_study
-    from mmnist.study.plan import STUDY_FILES
-    from mmnist.study.results import read_results
-
-    return read_results(load_study(folder / STUDY_FILES / "experiments.yaml"), folder)
-
-
-def _write(result: "StudyResult", output: Path) -> None:
-    from mmnist.report.study.page import write_study_page
-    from mmnist.terminal import messages
-
-    page, *rest = write_study_page(result, output)
-    messages.print(f"wrote {page} and {len(rest)} files next to it", markup=False, soft_wrap=True)
 
 
 def _show_plan(

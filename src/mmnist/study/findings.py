@@ -9,6 +9,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from mmnist.evaluation.metrics import wilson_interval
+from mmnist.study.methods import Method
 from mmnist.study.results import VariantResult
 from mmnist.study.schema import AccuracyClaim
 
@@ -37,7 +38,7 @@ class Test:
     """95 % interval of the estimate; nan where there is none."""
     p: float
     """Two-sided p; nan where nothing can be tested."""
-    method: str
+    method: Method
     p_low: float = nan
     """Published counts only: p for the largest possible overlap of the errors; `p` is then that for
     the smallest."""
@@ -49,6 +50,9 @@ class Test:
     """`accuracy` (a share) or `loss`."""
     seeds: tuple[int, ...] = ()
     """Own runs only: of how many seeds each variant was taken, each number once, in order."""
+    one_of_several: bool = False
+    """Own runs only: whether one seed of each variant was compared though some variants have more,
+    because another has no more."""
     opposite: str = ""
     """Name of the same test where a claim says the opposite; empty if no claim can."""
 
@@ -73,6 +77,8 @@ class Finding:
     tests: tuple[Test, ...] = ()
     remark: str = ""
     """Text that replaces the tests, or stands beside them."""
+    not_run: tuple[str, ...] = ()
+    """Labels of the variants that have no run, which the remark then names."""
 
 
 def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n: int) -> Test:
@@ -83,7 +89,7 @@ def binomial_test(claim: AccuracyClaim, variant: VariantResult, correct: int, n:
     p = float(binomtest(correct, n, claim.threshold).pvalue)
     estimate = sign * (correct / n - claim.threshold)
     ordered = (variant.label, f"{100 * claim.threshold:.10g} %")[::sign]
-    return difference(*ordered, estimate, (low, high), p, "binomial, exact")
+    return difference(*ordered, estimate, (low, high), p, Method.BINOMIAL)
 
 
 def difference(minuend: str, subtrahend: str, *found: Any, prefix: str = "", **more: Any) -> Test:

@@ -14,6 +14,7 @@ from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
 from mmnist.study.costs import drop_costs
+from mmnist.study.folder import COSTS_FILE
 from mmnist.study.schema import Claim, Place, Study
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def save_study(loaded: LoadedStudy, folder: Path) -> None:
         InputError: costs.json or a configuration that is in `folder` already is damaged.
         RunError: a file cannot be written.
     """
-    drop_costs(folder / "costs.json", _changed(loaded, folder))
+    drop_costs(folder / COSTS_FILE, _changed(loaded, folder))
     values = loaded.study.model_dump(mode="json", exclude_defaults=True)
     for (experiment, variant), config in loaded.configs.items():
         values["experiments"][experiment]["variants"][variant]["config"] = f"{config.name}.yaml"

@@ -1,10 +1,8 @@
 """What a study trains: its runs, each once, and how far each of them is."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment, with_seed
@@ -12,19 +10,14 @@ from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.splits import split_indices
 from mmnist.data.store import open_store
 from mmnist.errors import InputError
-from mmnist.runs import Run, run_of, runs_in
+from mmnist.runs import Run, run_of
 from mmnist.study.costs import Cost
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.schema import CostClaim, Place
 
-#: Folder within a study's folder that holds the study itself and the costs of its variants.
-STUDY_FILES = "study"
-
 #: How often a configuration is measured if a claim is about its costs.
 COST_ROUNDS = 5
-
-#: Keys with command-line options of their own, and their short names in the folder's name.
-_SHORT = {"train.epochs": "epochs", "data.split.train_images": "train-images"}
 
 
 @dataclass(frozen=True)
@@ -69,34 +62,6 @@ def seconds_left(planned: PlannedRun, cost: Cost, images: tuple[int, int]) -> fl
     return sum(cost.seconds(1, each, valid) for each in whole)
 
 
-def folder_name(loaded: LoadedStudy) -> str:
-    """Name of a study's folder: the name of the study, with its changes appended.
-
-    `paper` with train.epochs=10 becomes `paper-epochs-10`, so that a smaller copy never mixes with
-    the full study. Changes to how it is computed (`compute.…`) do not count.
-    """
-    words = [loaded.study.name]
-    for change in loaded.study.changes:
-        key, _, value = change.partition("=")
-        if not key.startswith("compute."):
-            words.append(re.sub(r"[^A-Za-z0-9.+]+", "-", f"{_SHORT.get(key, key)}-{value}"))
-    return "-".join(words)
-
-
-def find_study(argument: str, root: Path) -> Path:
-    """The folder of a study, given as a folder or as its name within `root`.
-
-    Raises:
-        InputError: there is no study; the message lists those that exist.
-    """
-    for folder in (Path(argument), root / argument):
-        if (folder / STUDY_FILES / "experiments.yaml").is_file():
-            return folder
-    found = sorted(path.parents[1].name for path in root.glob(f"*/{STUDY_FILES}/experiments.yaml"))
-    known = f"studies in {root}: {', '.join(found)}" if found else f"there are none in {root} yet"
-    raise InputError(f"{argument}: no study here; {known} (mmnist reproduce makes one)")
-
-
 def images_of(config: Experiment) -> tuple[int, int]:
     """Numbers of training and validation images.
 
@@ -108,13 +73,13 @@ def images_of(config: Experiment) -> tuple[int, int]:
 
 
 def plan_runs(
-    loaded: LoadedStudy, root: Path, *, seeds: int = 1, only: Iterable[str] = ()
+    loaded: LoadedStudy, folder: StudyFolder, *, seeds: int = 1, only: Iterable[str] = ()
 ) -> list[PlannedRun]:
     """The runs of a study in the order of the file, all of one seed before those of the next.
 
     Args:
         loaded: the study.
-        root: the study's folder.
+        folder: the study's folder.
         seeds: number of seeds of each configuration: its own and those that follow.
         only: names of experiments; none: all.
 
@@ -136,7 +101,7 @@ def plan_runs(
     for offset in range(seeds):
         for name, config in configs.items():
             seeded = with_seed(config, config.seed + offset)
-            planned.append(PlannedRun(seeded, run_of(seeded, root), tuple(places[name])))
+            planned.append(PlannedRun(seeded, run_of(seeded, folder.path), tuple(places[name])))
     return planned
 
 
@@ -182,7 +147,7 @@ def check_data(planned: Sequence[PlannedRun]) -> None:
         refuse_mixed_digits(experiment, [run for run in runs if run.exists])
 
 
-def check_saved(loaded: LoadedStudy, folder: Path) -> None:
+def check_saved(loaded: LoadedStudy, folder: StudyFolder) -> None:
     """Make sure that `folder`, if it holds a study with runs, holds this one.
 
     Experiments may be added, and words may change; a configuration that has runs may not.
@@ -192,21 +157,21 @@ def check_saved(loaded: LoadedStudy, folder: Path) -> None:
             file, or the folder belongs to another study.
     """
     configs = {config.name: config for config in loaded.configs.values()}
-    for path in sorted(folder.glob("*/seed-*/summary.json")):
+    for path in sorted(folder.path.glob("*/seed-*/summary.json")):
         run = Run(path.parent)
         if not run.exists:
             raise InputError(
                 f"{run.path} holds a run without its {run.config_file.name}: bring the file back, "
                 "or delete the folder to run it again"
             )
-    for inside in sorted(folder.glob("*")):
-        for run in runs_in(inside):
-            if inside.name not in configs:
+    for name in sorted(inside.name for inside in folder.path.glob("*")):
+        for run in folder.runs_of(name):
+            if name not in configs:
                 raise InputError(
-                    f"{folder} holds runs of {inside.name}, which this study does not have; give "
+                    f"{folder.path} holds runs of {name}, which this study does not have; give "
                     "the study another `name`, or move the folder away"
                 )
-            refuse_changed_config(run, configs[inside.name])
+            refuse_changed_config(run, configs[name])
 
 
 def refuse_changed_config(run: Run, config: Experiment) -> None:

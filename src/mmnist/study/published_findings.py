@@ -16,6 +16,7 @@ from mmnist.study.findings import (
     difference,
     diminishing_name,
 )
+from mmnist.study.methods import Method
 from mmnist.study.published import Counts
 from mmnist.study.results import ComparisonResult, VariantResult, rise_of_loss
 from mmnist.study.schema import (
@@ -67,7 +68,7 @@ def _published_pair(variants: Mapping[str, VariantResult], better: str, worse: s
         a.accuracy - b.accuracy,
         (nan, nan),
         high,
-        "McNemar, exact, over all possible overlaps of the errors",
+        Method.MCNEMAR_OF_COUNTS,
         p_low=low,
     )
 
@@ -104,5 +105,4 @@ def _published_diminishing(steps: Sequence[VariantResult]) -> Test:
     deviation = variance**0.5
     p = float(2 * norm.sf(abs(estimate) / deviation)) if deviation else 1.0
     low, high = (float(end) for end in norm.interval(0.95, estimate, deviation or 1e-12))
-    name = diminishing_name(steps)
-    return Test(name, estimate, (low, high), p, "z, errors taken as independent")
+    return Test(diminishing_name(steps), estimate, (low, high), p, Method.Z_OF_COUNTS)

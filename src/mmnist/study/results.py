@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,11 @@ from mmnist.errors import InputError
 from mmnist.evaluation.best import read_best
 from mmnist.evaluation.compare import SeedSpread, seed_spread
 from mmnist.evaluation.metrics import Metrics, compute_metrics
-from mmnist.runs import Run, runs_in
+from mmnist.runs import Run
 from mmnist.study.costs import Cost, read_costs, typical_cost
-from mmnist.study.loading import LoadedStudy
-from mmnist.study.plan import (
-    STUDY_FILES,
-    refuse_changed_config,
-    refuse_mixed_data,
-    refuse_mixed_digits,
-)
+from mmnist.study.folder import StudyFolder
+from mmnist.study.loading import LoadedStudy, load_study
+from mmnist.study.plan import refuse_changed_config, refuse_mixed_data, refuse_mixed_digits
 from mmnist.study.published import Counts
 from mmnist.study.schema import Comparison
 
@@ -100,29 +95,42 @@ class StudyResult:
     """A study with the results of its runs."""
 
     loaded: LoadedStudy
-    folder: Path
+    folder: StudyFolder
     comparisons: tuple[ComparisonResult, ...]
+
+    @property
+    def variants(self) -> list[VariantResult]:
+        """The variants of all experiments."""
+        return [variant for each in self.comparisons for variant in each.variants.values()]
 
     @cached_property
     def runs(self) -> list[Run]:
         """All finished runs, each once."""
-        found = {
-            run.path: run
-            for comparison in self.comparisons
-            for variant in comparison.variants.values()
-            for run in variant.runs
-        }
-        return list(found.values())
+        return list({run.path: run for variant in self.variants for run in variant.runs}.values())
+
+    def trained(self, config: Experiment) -> bool:
+        """Whether a run of the configuration is finished, judged or not."""
+        return any(run.finished for run in self.folder.runs_of(config.name))
 
 
-def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
+def read_study(folder: StudyFolder) -> StudyResult:
+    """Read the study that is saved in a folder, and its finished runs.
+
+    Raises:
+        ConfigError: the saved study is damaged.
+        InputError: see `read_results`.
+    """
+    return read_results(load_study(folder.file), folder)
+
+
+def read_results(loaded: LoadedStudy, folder: StudyFolder) -> StudyResult:
     """Read the finished runs in a study's folder.
 
     Raises:
         InputError: a run or costs.json is damaged, a configuration was changed since it was run, or
             runs of one experiment saw different data or were judged on different images.
     """
-    costs = read_costs(folder / STUDY_FILES / "costs.json")
+    costs = read_costs(folder.costs_file)
     cache: dict[tuple[str, str], tuple[Run, ...]] = {}
     comparisons = []
     for name, comparison in loaded.study.experiments.items():
@@ -131,17 +139,19 @@ def read_results(loaded: LoadedStudy, folder: Path) -> StudyResult:
             config = loaded.configs[name, variant]
             key = (config.name, comparison.judged_on)
             if key not in cache:
-                cache[key] = _finished(folder / config.name, comparison.judged_on)
+                cache[key] = _finished(folder.runs_of(config.name), comparison.judged_on)
             variants[variant] = _variant(loaded, name, variant, cache[key], costs)
         _check_same_images(name, list(variants.values()))
         comparisons.append(ComparisonResult(name, comparison, variants))
     return StudyResult(loaded, folder, tuple(comparisons))
 
 
-def _finished(folder: Path, judged_on: str) -> tuple[Run, ...]:
-    """The finished runs of one configuration that can be judged so, by seed."""
-    runs = [run for run in runs_in(folder) if run.finished]
-    return tuple(run for run in runs if judged_on == "validation" or run.has_predictions("test"))
+def _finished(runs: Sequence[Run], judged_on: str) -> tuple[Run, ...]:
+    """The runs that are finished and can be judged so."""
+    finished = [run for run in runs if run.finished]
+    return tuple(
+        run for run in finished if judged_on == "validation" or run.has_predictions("test")
+    )
 
 
 def _variant(

@@ -24,6 +24,7 @@ from mmnist.study.findings import (
     difference,
     diminishing_name,
 )
+from mmnist.study.methods import Method
 from mmnist.study.published_findings import published_finding
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import (
@@ -98,13 +99,14 @@ def _concluded(
 def _own(claim: Claim, result: ComparisonResult) -> Finding:
     if isinstance(claim, CostClaim):
         return cost_finding(claim, result.variants)
-    missing = [result.variants[n].label for n in claim.names if not result.variants[n].runs]
-    known = set(claim.names) - {n for n in claim.names if not result.variants[n].runs}
+    known = {name for name in claim.names if result.variants[name].runs}
+    missing = [name for name in dict.fromkeys(claim.names) if name not in known]
+    not_run = tuple(result.variants[name].label for name in missing)
     tests = tuple(_own_tests(claim, result, known))
-    remark = f"not run: {', '.join(dict.fromkeys(missing))}" if missing else ""
+    remark = f"not run: {', '.join(not_run)}" if not_run else ""
     if isinstance(claim, OverfitsLessClaim) and tests and isnan(tests[0].p):
         remark = "one seed tells nothing of the spread"
-    return Finding(Verdict.UNKNOWN, tests, remark)
+    return Finding(Verdict.UNKNOWN, tests, remark, not_run)
 
 
 def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Iterable[Test]:
@@ -116,11 +118,7 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
     elif not set(claim.names) <= known:
         return
     elif isinstance(claim, DiminishingClaim):
-        steps = [variants[name] for name in claim.steps]
-        rights, seeds = _comparable(steps)
-        found = bootstrap_contrast(rights, (-1, 2, -1))
-        method = "bootstrap of images" + (_OVER_SEEDS if seeds[0] > 1 else _alone(steps))
-        yield Test(diminishing_name(steps), *found, method=method, seeds=seeds)
+        yield _own_diminishing([variants[name] for name in claim.steps])
     elif isinstance(claim, OverfitsLessClaim):
         yield _own_overfitting(variants[claim.variant], variants[claim.than])
     elif isinstance(claim, AccuracyClaim):
@@ -129,21 +127,19 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
 
 def _own_pair(better: VariantResult, worse: VariantResult) -> Test:
     (a, b), seeds = _comparable([better, worse])
-    found, method = paired_bootstrap(a, b), f"bootstrap of images{_OVER_SEEDS}"
+    found, method = paired_bootstrap(a, b), Method.BOOTSTRAP_OVER_SEEDS
     if seeds == (1,):
-        found = found._replace(p=mcnemar_exact(a[0], b[0]))
-        method = f"McNemar, exact{_alone([better, worse])}"
-    return difference(better.label, worse.label, *found, method, seeds=seeds)
+        found, method = found._replace(p=mcnemar_exact(a[0], b[0])), Method.MCNEMAR
+    test = difference(better.label, worse.label, *found, method)
+    return replace(test, seeds=seeds, one_of_several=seeds != _seeds(better, worse))
 
 
-#: Said of a bootstrap of several seeds.
-_OVER_SEEDS = ", t over seeds"
-
-
-def _alone(variants: Sequence[VariantResult]) -> str:
-    """Said of a test of one network of each variant, though some have more seeds."""
-    more = any(len(variant.runs) > 1 for variant in variants)
-    return ", of one seed each (one variant has no more)" if more else ""
+def _own_diminishing(steps: Sequence[VariantResult]) -> Test:
+    rights, seeds = _comparable(steps)
+    found = bootstrap_contrast(rights, (-1, 2, -1))
+    method = Method.BOOTSTRAP if seeds == (1,) else Method.BOOTSTRAP_OVER_SEEDS
+    test = Test(diminishing_name(steps), *found, method=method)
+    return replace(test, seeds=seeds, one_of_several=seeds != _seeds(*steps))
 
 
 def _comparable(
@@ -183,7 +179,7 @@ def _own_overfitting(variant: VariantResult, than: VariantResult) -> Test:
         float(np.mean(more) - np.mean(less)),
         (nan, nan),
         welch(more, less),
-        "Welch's t over seeds",
+        Method.WELCH,
         prefix="rise of the validation loss: ",
         unit="loss",
         seeds=_seeds(variant, than),
@@ -203,5 +199,5 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     )
     # Seeds share their images: they cannot say more about the threshold than so many images can.
     p = max(found.p, exact.p)
-    method = f"bootstrap of images{_OVER_SEEDS}"
+    method = Method.BOOTSTRAP_OVER_SEEDS
     return replace(exact, estimate=estimate, interval=(low, high), p=p, method=method)

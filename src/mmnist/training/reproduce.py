@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from mmnist.config.schema import Experiment
 from mmnist.data.store import open_store
@@ -16,8 +15,9 @@ from mmnist.errors import InputError, Interrupted, InUse, OutOfTime, RunError
 from mmnist.evaluation.predict import predict_probabilities, write_submission
 from mmnist.pipeline.device import choose_hardware
 from mmnist.study.costs import Cost, made_on, read_costs, whole_rounds, write_costs
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import LoadedStudy
-from mmnist.study.plan import STUDY_FILES, PlannedRun
+from mmnist.study.plan import PlannedRun
 from mmnist.training.cost import NotMeasured, measure_costs
 from mmnist.training.memory import explained_if_too_small
 from mmnist.training.train import check_run, train
@@ -85,7 +85,7 @@ def run_all(
 
 def measure_missing(
     configs: Mapping[str, Experiment],
-    folder: Path,
+    folder: StudyFolder,
     *,
     rounds: Mapping[str, int],
     pairs: Sequence[Collection[str]] = (),
@@ -114,8 +114,8 @@ def measure_missing(
         InputError: a configuration cannot be run on this machine.
         OutOfTime: the deadline has passed.
     """
-    path = folder / STUDY_FILES / "costs.json"
-    with _measuring(path, deadline):
+    path = folder.costs_file
+    with _measuring(folder, deadline):
         costs = _usable(read_costs(path), configs, rounds, pairs, renew=renew)
         impossible: set[str] = set()
 
@@ -168,12 +168,11 @@ def _usable(
 
 
 @contextmanager
-def _measuring(path: Path, deadline: float | None) -> Iterator[None]:
+def _measuring(folder: StudyFolder, deadline: float | None) -> Iterator[None]:
     """Let only this process measure during the block; wait for others, up to the deadline."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     timeout = -1 if deadline is None else max(0, deadline - time.monotonic())
     try:
-        held = FileLock(path.parent / ".measuring.lock").acquire(timeout=timeout)
+        held = folder.measuring_lock.acquire(timeout=timeout)
     except Timeout as error:
         raise OutOfTime(_go_on(None)) from error
     with held:

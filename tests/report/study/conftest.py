@@ -18,8 +18,8 @@ from report.study.invented import (
 
 from mmnist.report.study.content import StudyContent, build_content
 from mmnist.study.costs import Cost, write_costs
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import load_study
-from mmnist.study.plan import STUDY_FILES
 from mmnist.study.results import StudyResult, read_results
 
 
@@ -48,19 +48,17 @@ def make_study(
     if published is None:
         study.pop("published", None)
     loaded = load_study(write_study(root / "file", study, published), changes)
-    folder = root / "runs" / name
+    folder = StudyFolder(root / "runs" / name)
     configs = {config.name: config for config in loaded.configs.values()}
     for config_name, accuracy in accuracies.items():
         for seed in range(seeds):
             seeded = configs[config_name].model_copy(update={"seed": seed})
             share = accuracy + 0.004 * (seed - 1)
-            write_run(seeded, folder, share, test=800, about=about, **options)
+            write_run(seeded, folder.path, share, test=800, about=about, **options)
     if unfinished is not None:
-        write_run(configs[unfinished], folder, 0.5, finished=False, about=about)
+        write_run(configs[unfinished], folder.path, 0.5, finished=False, about=about)
     if costs:
-        write_costs(
-            folder / STUDY_FILES / "costs.json", {key: [cost] * 2 for key, cost in costs.items()}
-        )
+        write_costs(folder.costs_file, {key: [cost] * 2 for key, cost in costs.items()})
     return read_results(loaded, folder)
 
 

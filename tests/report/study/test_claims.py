@@ -1,7 +1,7 @@
 """The tables of verdicts and of single tests."""
 
 import pytest
-from report.study.invented import STUDY
+from report.study.invented import NUMBERS, STUDY
 from scipy.stats import binomtest
 
 from mmnist.report.study.claims import claim_table, single_tests_of, single_tests_table
@@ -58,6 +58,24 @@ def test_one_seed_says_why_there_is_no_p(make_result):
     text = render_markdown(single_tests_of(content, content.result.comparisons[0]))
     assert "No p, as one seed tells nothing of the spread: rise of the validation loss" in text
     assert "nan" not in text
+
+
+def test_one_seed_of_several_is_said_beside_the_method(make_result):
+    make_result(accuracies={"large": 0.85}, seeds=1)
+    content = build_content(make_result(accuracies={"small": 0.75}))
+    (row,) = single_tests_of(content, content.result.comparisons[0]).rows[1:2]
+    assert row["method"] == "McNemar, exact, of one seed each (one variant has no more)"
+    assert row["seeds"] == "1"
+
+
+@pytest.mark.parametrize(("right", "ranges"), [(420, True), (450, False), (401, False)])
+def test_a_range_of_p_is_explained_where_one_is_shown(make_result, right, ranges):
+    """Of 500 images; 450 against 400 has p < 0.0001 and 401 has p = 1, whatever the overlap."""
+    accuracy = NUMBERS["accuracy.csv"].replace("0.9,500,450", f"{right / 500},500,{right}")
+    content = build_content(make_result(published={"accuracy.csv": accuracy}, accuracies={}))
+    assert (" p from " in claim_table(content).rows[0]["published"]) == ranges
+    for table in (claim_table(content), single_tests_table(content)):
+        assert ("A range of p" in render_markdown(table)) == ranges
 
 
 def test_an_experiment_without_claims_has_no_tests(make_result):

@@ -40,12 +40,12 @@ def test_no_finished_run_is_refused_with_the_command(make_result):
 
 def test_the_command_names_the_saved_study(make_result):
     empty = make_result(accuracies={}, costs={}, published=None)
-    saved = empty.folder / "study" / "experiments.yaml"
+    saved = empty.folder.file
     saved.parent.mkdir(parents=True)
     saved.write_text("")
     with pytest.raises(InputError) as caught:
         build_content(empty)
-    wanted = f"mmnist reproduce --file {saved} --runs {empty.folder.parent}"
+    wanted = f"mmnist reproduce --file {saved} --runs {empty.folder.path.parent}"
     assert str(caught.value).endswith(wanted)
 
 

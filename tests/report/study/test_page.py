@@ -9,7 +9,9 @@ from report.study.invented import NUMBERS, STUDY, environment
 from mmnist.data.store import open_store
 from mmnist.errors import InputError, RunError
 from mmnist.report import figures
+from mmnist.report.study.content import build_content
 from mmnist.report.study.page import write_study_page
+from mmnist.report.study.summary import render_summary
 from mmnist.study.findings import Verdict
 
 
@@ -91,6 +93,28 @@ def test_method_is_told_as_far_as_it_matters(written, make_result, tmp_path):
     assert "McNemar's exact test" in other
     assert "A single seed says nothing of the spread between seeds." in other
     assert "overlaps" not in other
+
+
+def _method_of(make_result, claim, **options):
+    """What the page says of how the verdict on one claim was made, besides what it always says."""
+    resize = {**STUDY["experiments"]["resize"], "claims": [{"claim": "so", **claim}]}
+    study = {**STUDY, "experiments": {"resize": resize}}
+    *_, text = render_summary(build_content(make_result(study, published=None, **options)))
+    return text
+
+
+def test_only_methods_that_were_used_are_explained(make_result):
+    overfitting = {"kind": "overfits_less", "variant": "large", "than": "small"}
+    assert "bootstrap" not in _method_of(make_result, overfitting)  # it is Welch's t
+    steps = {"kind": "diminishing", "steps": ["small", "large", "never"]}
+    three = {"small": 0.75, "large": 0.85, "never": 0.87}
+    several = _method_of(make_result, steps, accuracies=three)
+    assert "Groups of seeds are judged by a bootstrap" in several
+    assert "Steps of a series" not in several
+    make_result(accuracies={"never": 0.87}, seeds=1, name="one_of_several")
+    one = _method_of(make_result, steps, name="one_of_several")
+    assert "Steps of a series, of one seed each, are judged by a bootstrap" in one
+    assert "Groups of seeds" not in one
 
 
 def test_caveats_stand_with_every_table(written):

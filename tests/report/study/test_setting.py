@@ -5,7 +5,6 @@ import pandas as pd
 from mmnist.report.study.content import build_content
 from mmnist.report.study.runs import write_runs
 from mmnist.report.study.setting import describe_setting, missing_runs
-from mmnist.runs import Run
 
 
 def _setting(result):
@@ -73,8 +72,8 @@ def test_missing_and_unfinished_runs(make_result):
 
 def test_runs_that_could_not_be_judged_on_test(make_result):
     result = make_result()
-    for path in (result.folder / "large").glob("seed-*/test_predictions.npz"):
+    for path in (result.folder.path / "large").glob("seed-*/test_predictions.npz"):
         path.unlink()
     again = make_result(accuracies={})
-    assert Run(again.folder / "large" / "seed-0").finished
+    assert again.folder.runs_of("large")[0].finished
     assert ("large (final: best)", "no labelled test images") in missing_runs(again)

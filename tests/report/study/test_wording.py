@@ -1,5 +1,6 @@
 """Numbers and findings in words."""
 
+from dataclasses import replace
 from math import nan
 
 import pytest
@@ -9,12 +10,15 @@ from mmnist.report.study.wording import (
     count,
     estimate,
     estimate_interval,
+    has_range,
+    is_range,
     own_finding,
     p_value,
     published_finding,
     seed_count,
 )
 from mmnist.study.findings import Finding, Test, Verdict
+from mmnist.study.methods import Method
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,7 @@ from mmnist.study.findings import Finding, Test, Verdict
 )
 def test_p(p, low, text):
     assert p_value(p, low) == text
+    assert is_range(p, low) == (" to " in text)
 
 
 def test_differences_are_points_of_percent_or_loss():
@@ -54,7 +59,9 @@ def test_counts():
 
 def _decided(*pairs, verdict, remark=""):
     tests = [
-        Test(name, value, (value - 0.01, value + 0.01), p / 2, "m", adjusted=p, seeds=(3,))
+        Test(
+            name, value, (value - 0.01, value + 0.01), p / 2, Method.MCNEMAR, adjusted=p, seeds=(3,)
+        )
         for name, value, p in pairs
     ]
     return Finding(verdict, tuple(tests), remark)
@@ -109,9 +116,16 @@ def test_a_remark_stands_beside_the_tests_or_alone(claims):
 
 def test_published_counts_give_a_range_of_p_and_their_images(claims):
     comparison, better, _ = claims
-    test = Test("n", 0.1, (nan, nan), 0.02, "m", p_low=1e-9, adjusted=0.04, adjusted_low=1e-8)
-    text = published_finding(Finding(Verdict.HOLDS, (test,)), better, comparison)
-    assert text == "+10.00 points, p from below 0.0001 to 0.04 (500 images)"
+    known = Test("n", 0.1, (nan, nan), 0.04, Method.MCNEMAR_OF_COUNTS, adjusted=0.04)
+    for low, text, ranges in (
+        (1e-8, "+10.00 points, p from below 0.0001 to 0.04 (500 images)", True),
+        (0.04, "+10.00 points, p = 0.04 (500 images)", False),
+        (nan, "+10.00 points, p = 0.04 (500 images)", False),
+    ):
+        finding = Finding(Verdict.HOLDS, (replace(known, p_low=low, adjusted_low=low),))
+        assert published_finding(finding, better, comparison) == text
+        assert has_range(finding, better) == ranges
+    assert not has_range(Finding(Verdict.UNKNOWN, remark="no published numbers"), better)
 
 
 def test_the_best_variant_has_the_highest_mean(result):

@@ -27,6 +27,9 @@ def _mean(mean: float, deviation: float | None) -> str:
     return f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
 
 
+#: How the interval of one or of several runs is made.
+_WILSON, _T = "Wilson over images", "t over seeds"
+
 _ACCURACY = (
     *VARIANT,
     Column(
@@ -80,7 +83,7 @@ def _accuracy_row(variant: VariantResult, judged_on: str) -> dict[str, Any]:
         "deviation": float(variant.spread.deviation) if several else None,
         "low": low,
         "high": high,
-        "interval_method": "t over seeds" if several else "Wilson over images",
+        "interval_method": _T if several else _WILSON,
         "seeds": len(seeds_of(variant)),
         "images": len(variant.index),
         "best_epochs": joined(best),
@@ -100,12 +103,12 @@ def _accuracy_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
     if any("published" in row for row in rows):
         yield "Published: Wilson interval over the images."
     methods = {row.get("interval_method") for row in rows}
-    if "t over seeds" in methods:
+    if _T in methods:
         yield (
             "Own runs: mean ± standard deviation over the seeds, with a t interval of the mean, "
             "which is about other seeds on the same images."
         )
-    if "Wilson over images" in methods:
+    if _WILSON in methods:
         yield "One seed: Wilson interval over the images, which is not about other seeds."
 
 

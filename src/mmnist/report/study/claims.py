@@ -9,13 +9,15 @@ from mmnist.report.study.table import Column, Table, integer
 from mmnist.report.study.wording import (
     estimate,
     estimate_interval,
+    has_range,
+    is_range,
     joined,
     own_finding,
     own_images,
     p_value,
     published_finding,
     published_images,
-    seed_count,
+    seed_numbers,
 )
 from mmnist.study.findings import Finding, Test
 from mmnist.study.results import ComparisonResult
@@ -50,7 +52,7 @@ def claim_table(content: StudyContent) -> Table:
     notes = (
         "Differences are in percentage points, with 95 % intervals; p after Holm's correction "
         "within the experiment.",
-        *([_RANGE] if any(" p from " in row.get("published", "") for row in rows) else []),
+        *([_RANGE] if any(has_range(j.published, j.claim) for _, j in content.claims) else []),
     )
     return Table(
         "Verdicts on the claims", _CLAIMS, tuple(rows), notes, content.notes, group="experiment"
@@ -133,6 +135,9 @@ def _finding_rows(numbers: str, finding: Finding, images: int | None) -> list[di
     return [{"numbers": numbers, **_test_row(test), "images": images} for test in finding.tests]
 
 
+_ONE_OF_SEVERAL = ", of one seed each (one variant has no more)"
+
+
 def _test_row(test: Test) -> dict[str, Any]:
     numbers = {
         "estimate": test.estimate,
@@ -145,8 +150,9 @@ def _test_row(test: Test) -> dict[str, Any]:
     }
     known = {key: None if isnan(value) else float(value) for key, value in numbers.items()}
     if test.seeds:
-        known["seeds"] = seed_count(test.seeds).split(" seed")[0]
-    return {"what": test.name, "unit": test.unit, **known, "method": test.method}
+        known["seeds"] = seed_numbers(test.seeds)
+    method = test.method + (_ONE_OF_SEVERAL if test.one_of_several else "")
+    return {"what": test.name, "unit": test.unit, **known, "method": method}
 
 
 def _test_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -155,7 +161,7 @@ def _test_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield "Differences of accuracy are in percentage points."
     if "loss" in units:
         yield "Differences of loss are in the unit of the loss."
-    if any(" to " in p_value(row["p"], row["p_low"]) for row in rows if row["p"] is not None):
+    if any(is_range(row["p"], row["p_low"]) for row in rows if row["p"] is not None):
         yield _RANGE
     if any(row["p"] is None for row in rows):
         named = joined(dict.fromkeys(row["what"] for row in rows if row["p"] is None))

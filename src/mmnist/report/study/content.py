@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from mmnist.defaults import RUNS
 from mmnist.errors import InputError
-from mmnist.runs import runs_in
-from mmnist.study.plan import STUDY_FILES
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 from mmnist.study.verdicts import Judgement, judge
 
@@ -41,8 +39,7 @@ class StudyContent:
     @property
     def has_own(self) -> bool:
         """Whether there are own results: a finished run, or a measured cost."""
-        variants = (v for each in self.result.comparisons for v in each.variants.values())
-        return bool(self.result.runs) or any(variant.cost for variant in variants)
+        return bool(self.result.runs) or any(variant.cost for variant in self.result.variants)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,7 +63,7 @@ def build_content(result: StudyResult) -> StudyContent:
         InputError: no run is finished, and there are no published numbers either.
     """
     if reason := why_empty(result):
-        hint = "" if _trained(result) else f"; train them with: {_command(result)}"
+        hint = "" if _any_trained(result) else f"; train them with: {_command(result)}"
         raise InputError(reason + hint)
     judgements = {comparison.name: judge(comparison) for comparison in result.comparisons}
     return StudyContent(result, judgements, tuple(_caveats(result)))
@@ -76,8 +73,8 @@ def why_empty(result: StudyResult) -> str:
     """Why there is nothing to report; empty if there is something."""
     if result.runs or result.loaded.published:
         return ""
-    study = f"{result.loaded.study.name} in {result.folder}"
-    if _trained(result):
+    study = f"{result.loaded.study.name} in {result.folder.path}"
+    if _any_trained(result):
         return (
             f"the runs of {study} are finished, but judged on test images, and those of this data "
             "set have no labels: there is nothing to report beside each run's submission.csv"
@@ -105,19 +102,17 @@ def judged_part(comparison: ComparisonResult) -> str:
     return comparison.comparison.judged_on
 
 
-def _trained(result: StudyResult) -> bool:
-    """Whether any run is finished, judged or not."""
-    names = {config.name for config in result.loaded.configs.values()}
-    return any(run.finished for name in names for run in runs_in(result.folder / name))
+def _any_trained(result: StudyResult) -> bool:
+    return any(map(result.trained, result.loaded.configs.values()))
 
 
 def _command(result: StudyResult) -> str:
-    saved = result.folder / STUDY_FILES / "experiments.yaml"
-    if not saved.is_file():
+    folder = result.folder
+    if not folder.exists:
         return "mmnist reproduce"
-    runs = result.folder.parent
+    runs = folder.path.parent
     root = [] if runs == RUNS else ["--runs", str(runs)]
-    return shlex.join(["mmnist", "reproduce", "--file", str(saved), *root])
+    return shlex.join(["mmnist", "reproduce", "--file", str(folder.file), *root])
 
 
 def _caveats(result: StudyResult) -> list[Caveat]:

@@ -66,13 +66,8 @@ def cost_table(content: StudyContent) -> Table | None:
 
 def costs_of(result: StudyResult) -> list[Cost]:
     """The measured costs, each configuration once."""
-    found = {
-        variant.config.name: variant.cost
-        for comparison in result.comparisons
-        for variant in comparison.variants.values()
-        if variant.cost is not None
-    }
-    return list(found.values())
+    measured = [variant for variant in result.variants if variant.cost is not None]
+    return list({variant.config.name: variant.cost for variant in measured}.values())
 
 
 def _cost_rows(
@@ -148,8 +143,7 @@ def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str
 
 def _rounds(result: StudyResult) -> str:
     """The number of rounds of measurement in words; empty if it is 1."""
-    variants = [each for comparison in result.comparisons for each in comparison.variants.values()]
-    rounds = sorted({len(variant.costs) for variant in variants if variant.costs})
+    rounds = sorted({len(variant.costs) for variant in result.variants if variant.costs})
     return "" if rounds == [1] else f", medians of {' or '.join(map(str, rounds))} rounds"
 
 

@@ -195,7 +195,7 @@ def _accuracy_row(axes: Axes, row: int, variant: VariantResult, colour: str) -> 
 
 
 def _accuracy_legend(main: Figure | SubFigure, content: StudyContent) -> None:
-    variants = [v for each in content.result.comparisons for v in each.variants.values()]
+    variants = content.result.variants
 
     def mark(**settings: object) -> Line2D:
         return Line2D([], [], color=_GREY, marker="o", **settings)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from mmnist.report.study.summary import line, render_head, render_summary
 from mmnist.report.study.table import Table, render_markdown, write_table
 from mmnist.report.study.wording import count, joined
 from mmnist.study.results import ComparisonResult, StudyResult
+from mmnist.terminal import messages
 
 
 @dataclass
@@ -60,6 +61,15 @@ def write_study_page(result: StudyResult, folder: Path) -> list[Path]:
     html = folder / "index.html"
     write_text(html, render_html(text, result.loaded.study.title))
     return [page, html, *files.all]
+
+
+def write_page(result: StudyResult, folder: Path | None = None) -> None:
+    """Write the page of a study into `folder`, or else into its own, and print where it is.
+
+    Raises: what `write_study_page` raises.
+    """
+    page, *rest = write_study_page(result, folder or result.folder.report)
+    messages.print(f"wrote {page} and {len(rest)} files next to it", markup=False, soft_wrap=True)
 
 
 def _write_tables(content: StudyContent, files: _Files) -> None:

@@ -1,13 +1,13 @@
 """What was run: machines, versions, data, seeds, and what is missing."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
-from mmnist.config.schema import Experiment
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count, joined
-from mmnist.runs import Run, runs_in
+from mmnist.runs import Run
 from mmnist.study.results import StudyResult
 
 
@@ -15,12 +15,12 @@ def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
     """Machines, versions, data and seeds of the runs, as pairs of a heading and plain text."""
     result = content.result
     lines = [
-        ("Device", _told(result.runs, _everywhere(_device))),
-        ("System", _told(result.runs, _everywhere(lambda place: place.get("platform")))),
-        ("Versions", _told(result.runs, _everywhere(_versions))),
-        ("Code", _told(result.runs, _everywhere(_commit))),
-        ("Data", _told(result.runs, _data)),
-        ("Images", _told(result.runs, _images)),
+        ("Device", _counted(_of_environments(run, _device) for run in result.runs)),
+        ("System", _counted(_of_environments(run, _system) for run in result.runs)),
+        ("Versions", _counted(_of_environments(run, _versions) for run in result.runs)),
+        ("Code", _counted(_of_environments(run, _commit) for run in result.runs)),
+        ("Data", _counted(map(_data, result.runs))),
+        ("Images", _counted(map(_images, result.runs))),
         ("Runs", _finished(result)),
     ]
     return [(title, text) for title, text in lines if text]
@@ -37,7 +37,7 @@ def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
     configs = {config.name: config for config in result.loaded.configs.values()}
     missing = []
     for name, config in configs.items():
-        runs = runs_in(result.folder / name)
+        runs = result.folder.runs_of(name)
         begun = [run for run in runs if not run.finished]
         missing += [(f"{run.title} ({joined(places[name])})", _progress(run)) for run in begun]
         if not runs:
@@ -51,12 +51,8 @@ def _not_predicted(result: StudyResult) -> list[tuple[str, str]]:
         for comparison in result.comparisons
         if comparison.comparison.judged_on == "test"
         for variant in comparison.variants.values()
-        if not variant.runs and _trained(result, variant.config)
+        if not variant.runs and result.trained(variant.config)
     ]
-
-
-def _trained(result: StudyResult, config: Experiment) -> bool:
-    return any(run.finished for run in runs_in(result.folder / config.name))
 
 
 def _progress(run: Run) -> str:
@@ -64,26 +60,22 @@ def _progress(run: Run) -> str:
     return f"unfinished: {epochs} of {count(run.experiment.epochs, 'epoch')}"
 
 
-def _told(runs: Iterable[Run], tell: Callable[[Run], str | None]) -> str:
-    """What all runs recorded; if they differ, each answer with the number of its runs."""
-    answers: dict[str, int] = {}
-    for run in runs:
-        answer = tell(run)
-        if answer:
-            answers[answer] = answers.get(answer, 0) + 1
-    if len(answers) < 2:
-        return "".join(answers)
-    return "; ".join(f"{answer} ({count(number, 'run')})" for answer, number in answers.items())
+def _counted(descriptions: Iterable[str | None]) -> str:
+    """The description of all runs; if they differ, each with the number of its runs."""
+    runs = Counter(text for text in descriptions if text)
+    if len(runs) < 2:
+        return "".join(runs)
+    return "; ".join(f"{text} ({count(number, 'run')})" for text, number in runs.items())
 
 
-def _everywhere(tell: Callable[[dict[str, Any]], str | None]) -> Callable[[Run], str]:
-    """What a run says of each place where it was trained: it may have been resumed elsewhere."""
+def _of_environments(run: Run, describe: Callable[[dict[str, Any]], str | None]) -> str:
+    """The description of each environment of a run: it may have been resumed elsewhere."""
+    descriptions = dict.fromkeys(map(describe, run.environments))
+    return ", then ".join(text for text in descriptions if text)
 
-    def told(run: Run) -> str:
-        answers = dict.fromkeys(map(tell, run.environments))
-        return ", then ".join(answer for answer in answers if answer)
 
-    return told
+def _system(environment: dict[str, Any]) -> str | None:
+    return environment.get("platform")
 
 
 def _device(environment: dict[str, Any]) -> str | None:

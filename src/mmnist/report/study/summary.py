@@ -9,7 +9,7 @@ from mmnist.report.study.table import render_markdown
 from mmnist.report.study.wording import count
 from mmnist.report.tables import escape_markdown
 from mmnist.study.findings import LEVEL, Finding, Verdict
-from mmnist.study.results import VariantResult
+from mmnist.study.methods import Method
 
 
 def render_head(content: StudyContent) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _verdicts(findings: list[Finding]) -> str:
         Verdict.UNKNOWN: "cannot be told",
     }
     text = ", ".join(f"{found[verdict]} {words[verdict]}" for verdict in Verdict)
-    missing = sum(finding.remark.startswith("not run") for finding in findings)
+    missing = sum(bool(finding.not_run) for finding in findings)
     return text + (f" ({missing} for want of runs)" if missing else "")
 
 
@@ -81,32 +81,11 @@ def _method(content: StudyContent) -> Iterator[str]:
         "correction over all tests of an experiment. A claim of several tests holds if each of "
         "them shows it, and does not hold if any shows the opposite."
     )
-    if any(method.startswith("McNemar, exact") and "overlap" not in method for method in methods):
-        yield "Two runs of one seed each are compared by McNemar's exact test on the same images."
-    seeds = {len(variant.runs) for variant in _variants(content)}
-    if any("t over seeds" in method for method in methods):
-        yield (
-            "Groups of seeds are judged by a bootstrap of the images, into which the spread "
-            "between seeds enters by Student's t."
-        )
-    if "bootstrap of images" in methods:
-        yield "Steps of a series, of one seed each, are judged by a bootstrap of the images."
-    if "binomial, exact" in methods:
-        yield "A single run is held against a fixed number by the exact binomial test."
-    if any("overlap" in method for method in methods):
-        yield (
-            "Published are only the numbers of right answers, not which images they are: p is "
-            "given for all overlaps of the errors that are possible, and the largest of them "
-            "decides."
-        )
-    if 1 in seeds:
+    yield from (each.explanation for each in Method if each in methods and each.explanation)
+    if any(len(variant.runs) == 1 for variant in content.result.variants):
         yield "A single seed says nothing of the spread between seeds."
     if any(each.comparison.judged_on == "validation" for each in content.result.comparisons):
         yield (
             "Accuracies on validation images are those of the best epoch, which the same images "
             "chose; that flatters every variant alike, and is no test."
         )
-
-
-def _variants(content: StudyContent) -> list[VariantResult]:
-    return [each for c in content.result.comparisons for each in c.variants.values()]

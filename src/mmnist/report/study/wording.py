@@ -7,6 +7,9 @@ from mmnist.study.findings import LEVEL, Finding, Test, Verdict
 from mmnist.study.results import ComparisonResult, VariantResult
 from mmnist.study.schema import BetterClaim, Claim, RankingClaim
 
+#: A smaller p is shown as `< 0.0001`.
+_SMALLEST_P = 1e-4
+
 
 def count(number: int, noun: str) -> str:
     """`1 seed`, `5,007 images`."""
@@ -30,10 +33,16 @@ def estimate_interval(low: float, high: float, unit: str = "accuracy") -> str:
 
 
 def p_value(p: float, low: float | None = None) -> str:
-    """`0.023`, `< 0.0001`; with `low`, the range that p may lie in."""
-    if low is None or _p_text(low) == _p_text(p):
-        return _p_text(p)
-    return f"{_p_text(low)} to {_p_text(p)}"
+    """`0.023`, `< 0.0001`; with `low`, the range that p may lie in: `0.0078 to 0.66`."""
+    return f"{_p_text(low)} to {_p_text(p)}" if is_range(p, low) else _p_text(p)
+
+
+def is_range(p: float, low: float | None) -> bool:
+    """Whether p may lie in a range, from `low` to `p`, that is more than one number when shown.
+
+    A `low` of None or nan says that p is known.
+    """
+    return low is not None and not isnan(low) and _p_text(low) != _p_text(p)
 
 
 def own_images(claim: Claim, result: ComparisonResult) -> int | None:
@@ -58,11 +67,22 @@ def published_finding(finding: Finding, claim: Claim, result: ComparisonResult) 
     return _finding(finding, claim, published_images(claim, result))
 
 
+def has_range(finding: Finding, claim: Claim) -> bool:
+    """Whether the decisive number of a finding has a range of p."""
+    if not finding.tests:
+        return False
+    test, _ = _decisive(finding, claim)
+    return is_range(test.adjusted, test.adjusted_low)
+
+
+def seed_numbers(numbers: Sequence[int]) -> str:
+    """`3`, or `1 to 3` where variants have different numbers of seeds."""
+    return joined(numbers) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+
+
 def seed_count(numbers: Sequence[int]) -> str:
     """`3 seeds`, or `1 to 3 seeds` where variants have different numbers of them."""
-    if len(numbers) == 1:
-        return count(numbers[0], "seed")
-    return f"{numbers[0]} to {numbers[-1]} seeds"
+    return f"{seed_numbers(numbers)} seed{'' if tuple(numbers) == (1,) else 's'}"
 
 
 def best_variant(variants: Iterable[VariantResult]) -> VariantResult | None:
@@ -111,16 +131,19 @@ def _number(test: Test) -> str:
         text += f" ({estimate_interval(*test.interval, test.unit)})"
     if isnan(test.adjusted):
         return text
-    low = None if isnan(test.adjusted_low) else test.adjusted_low
-    p = p_value(test.adjusted, low)
-    if " to " in p:
-        return f"{text}, p from {p.replace('< ', 'below ')}"
-    return f"{text}, p {p}" if p.startswith("<") else f"{text}, p = {p}"
+    return f"{text}, p {_p_relation(test.adjusted, test.adjusted_low)}"
 
 
-def _p_text(p: float) -> str:
-    if p < 1e-4:
-        return "< 0.0001"
+def _p_relation(p: float, low: float) -> str:
+    """`= 0.023`, `< 0.0001` or `from below 0.0001 to 0.04`."""
+    if is_range(p, low):
+        return f"from {_p_text(low, below='below')} to {_p_text(p)}"
+    return _p_text(p) if p < _SMALLEST_P else f"= {_p_text(p)}"
+
+
+def _p_text(p: float, below: str = "<") -> str:
+    if p < _SMALLEST_P:
+        return f"{below} 0.0001"
     digits = 2
     # Rounding must not hide on which side of the level p lies.
     while digits < 6 and float(f"{p:.{digits}g}") == LEVEL:
