@@ -188,15 +188,16 @@ def _unknown_key_hints(section: Key, given: str, keys: KeyIndex) -> Iterator[str
         return
     here = [key for key in section.children if key != "extends"]
     likely = [name] if name in here else _close(name, here)
+    others = [key for key in keys.all if not _covers(key[:-1], section.path)]
     # A name that many sections have (magnitude) does not tell which of them the user meant.
-    elsewhere = [key for key in keys.all if key[-1] == name and not _covers(key[:-1], section.path)]
+    elsewhere = [key for key in others if key[-1] == name]
     elsewhere = [key for key in elsewhere if key[0] not in _SPECIAL] or elsewhere
     elsewhere = elsewhere if len(elsewhere) < 3 and likely != [name] else []
     if elsewhere:
         places = [f"{dotted(key[:-1]) or 'the top'} ({dotted(key)})" for key in elsewhere]
         yield f"belongs under {' or '.join(places)}"
     elif not likely:
-        names = {key[-1]: key for key in reversed(keys.all) if key[0] not in _SPECIAL}
+        names = {key[-1]: key for key in reversed(others) if key[0] not in _SPECIAL}
         likely = [dotted(names[close]) for close in _close(name, list(names), 0.8)]
     if likely:
         yield f"did you mean {likely[0]!r}?"
