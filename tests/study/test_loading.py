@@ -139,12 +139,12 @@ BAD = {
     ),
     "no experiment": (
         (STUDY[STUDY.index("experiments:") :], "experiments: {}\n"),
-        "experiments: wanted a mapping of at least 1, got an empty mapping",
+        "experiments: wanted a mapping that is not empty, got an empty mapping",
         4,
     ),
     "no variant": (
         ("      only: same.yaml\n", "      {}\n"),
-        "experiments.again.variants: wanted a mapping of at least 1, got an empty mapping",
+        "experiments.again.variants: wanted a mapping that is not empty, got an empty mapping",
         17,
     ),
     "misspelled key": (("title:", "titel:"), "titel: unknown key; did you mean 'title'?", 2),
@@ -181,7 +181,7 @@ BAD = {
     ),
     "short form of a list": (
         ("better: large", "better: a b"),
-        "experiments.resize.claims.0.better: wanted a list of at least 1 or at most 60 letters",
+        "experiments.resize.claims.0.better: wanted a list that is not empty or at most 60 letters",
         13,
     ),
     "short form of a variant": (

@@ -184,7 +184,9 @@ def _collection(option: dict[str, Any]) -> str:
     least, most = option.get(f"min{unit}", 0), option.get(f"max{unit}")
     if least == most:
         return f"a {kind} of {least}"
-    return f"a {kind}" + (f" of at least {least}" if least else "")
+    if least == 1:
+        return f"a {kind} that is not empty"
+    return f"a {kind} of at least {least}" if least else f"a {kind}"
 
 
 def _bounds(option: dict[str, Any]) -> str:

@@ -147,9 +147,10 @@ def _related(root: Located, path: KeyPath) -> str:
 
 def described(value: Any) -> str:
     """A value of a configuration as messages show it: `the text 'on'`."""
-    if isinstance(value, (dict, list)):
-        kind = "mapping" if isinstance(value, dict) else "list"
-        return f"a {kind} of {len(value)}" if value else f"an empty {kind}"
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
