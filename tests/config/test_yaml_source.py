@@ -155,3 +155,15 @@ def test_a_python_tag_runs_nothing(tmp_path) -> None:
     document = parse_yaml(f"a: !!python/object/apply:pathlib.Path.touch ['{target}']", "x.yaml")
     assert len(document.problems) == 1
     assert not target.exists()
+
+
+def test_values_are_found_by_key_and_index() -> None:
+    root = parse_yaml("a:\n  - b: 1\n  - [2, 3]\nc: x\n", "x.yaml").root
+    for path, value, line in [(("a", "0", "b"), 1, 2), (("a", "1", "1"), 3, 3), (("c",), "x", 4)]:
+        found = root.find(path)
+        assert found is not None
+        assert (found.plain(), found.origin.line) == (value, line)
+        assert root.nearest(path) is found
+    for path, line in [(("a", "2"), 1), (("a", "-1"), 1), (("a", "0", "x"), 2), (("c", "0"), 4)]:
+        assert root.find(path) is None
+        assert root.nearest(path).origin.line == line

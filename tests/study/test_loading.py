@@ -100,8 +100,17 @@ BAD = {
         8,
     ),
     "unknown key": (("question: Do", "question_: Do"), "unknown key", 6),
-    "unknown kind": (("kind: better", "kind: best"), "kind 'best': wanted 'better'", 11),
-    "kind left out": (("kind: better\n", "\n"), "`kind` is missing", 11),
+    "unknown kind": (
+        ("kind: better", "kind: best"),
+        "experiments.resize.claims.0.kind: wanted accuracy, better, cost, diminishing, "
+        "overfits_less or ranking, got the text 'best'; did you mean 'better'?",
+        12,
+    ),
+    "kind left out": (
+        ("kind: better\n", "\n"),
+        "experiments.resize.claims.0.kind: is missing; wanted accuracy, better",
+        11,
+    ),
     "no published folder": (("numbers", "figures"), "there is no folder", 3),
     "published numbers of nothing": (
         ("label: 64 px", "label: 64 px, published: resize/huge"),
@@ -130,8 +139,66 @@ BAD = {
     ),
     "no experiment": (
         (STUDY[STUDY.index("experiments:") :], "experiments: {}\n"),
-        "experiments: wanted at least 1, not 0",
+        "experiments: wanted a mapping that is not empty, got an empty mapping",
         4,
+    ),
+    "no variant": (
+        ("      only: same.yaml\n", "      {}\n"),
+        "experiments.again.variants: wanted a mapping that is not empty, got an empty mapping",
+        17,
+    ),
+    "misspelled key": (("title:", "titel:"), "titel: unknown key; did you mean 'title'?", 2),
+    "key in the wrong place": (
+        ("question: Do", "title: t\n    question: Do"),
+        "experiments.resize.title: unknown key; belongs under the top (title)",
+        6,
+    ),
+    "key of another kind of claim": (
+        ("        than: small\n", "        than: small\n        factor: 2\n"),
+        "claims.0.factor: unknown key; allowed: claim, where, kind, better, than",
+        15,
+    ),
+    "key of an experiment in a claim": (
+        ("        than: small\n", "        than: small\n        answers: a\n"),
+        "claims.0.answers: unknown key; belongs under experiments.* (experiments.*.answers)",
+        15,
+    ),
+    "number in quotes": (
+        ("kind: better\n", "kind: accuracy\n        threshold: '0.5'\n"),
+        "claims.0.threshold: wanted a number above 0 and below 1, got the text '0.5'; leave",
+        13,
+    ),
+    "too short a list": (
+        ("kind: better\n", "kind: ranking\n        order: [small]\n"),
+        "claims.0.order: wanted a list of at least 2, got a list of 1",
+        13,
+    ),
+    "item of a list": (
+        ("better: large", "better: [large, 34]"),
+        "claims.0.better.1: wanted at most 60 letters, digits, `.`, `_` and `-`, the first one a "
+        "letter or digit, got the number 34; put quotes around it",
+        13,
+    ),
+    "short form of a list": (
+        ("better: large", "better: a b"),
+        "experiments.resize.claims.0.better: wanted a list that is not empty or at most 60 letters",
+        13,
+    ),
+    "short form of a variant": (
+        ("small: small.yaml", "small: ''"),
+        "experiments.resize.variants.small: wanted a mapping (config, label, published) or text "
+        "that is not empty, got the text ''",
+        8,
+    ),
+    "name that cannot be one": (
+        ("  again:", "  a gain:"),
+        "experiments.a gain: wanted at most 60 letters, digits",
+        15,
+    ),
+    "published numbers of no place": (
+        ("label: 64 px", "label: 64 px, published: small"),
+        "large.published: wanted text such as size/resnet101 or null, got the text 'small'",
+        9,
     ),
     "other split": (
         ("large: {config: large.yaml", "large: {config: split.yaml"),
@@ -153,6 +220,46 @@ def test_what_is_wrong_is_said_with_its_place(study_file, name):
     lines = [each for each in str(caught.value).splitlines() if message in each]
     assert lines, str(caught.value)
     assert any(each.startswith(f"{place}:{line}:") for each in lines), str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(study_file):
+    path = study_file(
+        ("title: Two", "smaler: Two"),
+        ("small: small.yaml", "small: {label: 64 px, published: none/none}"),
+        ("than: small", "thn: !!python/name:os.x small"),
+        ("only: same.yaml", "only: {}"),
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    place = os.path.normpath(path)
+    found = [line.removeprefix(place).split(": ")[:2] for line in str(caught.value).splitlines()]
+    claim = "experiments.resize.claims.0"
+    assert found == [
+        ["", "title"],
+        [":2", "smaler"],
+        [":8", "experiments.resize.variants.small.config"],
+        [":11", f"{claim}.than"],
+        [":14", f"{claim}.thn"],
+        [":18", "experiments.again.variants.only.config"],
+    ]
+
+
+def test_every_claim_and_variant_that_does_not_fit_is_said(study_file):
+    claims = "".join(
+        f"      - {{claim: c, kind: accuracy, variant: {name}, side: below, threshold: 0.5}}\n"
+        for name in ("absent", "missing")
+    )
+    path = study_file(("    claims:\n", f"    claims:\n{claims}"))
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    assert [problem.path[-1] for problem in caught.value.problems] == ["0", "1"]
+    path = study_file(
+        ("small: small.yaml", "small: {config: small.yaml, published: no/where}"),
+        ("only: same.yaml", "only: {config: same.yaml, published: resize/huge}"),
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    assert [problem.path[1] for problem in caught.value.problems] == ["resize", "again"]
 
 
 @pytest.mark.parametrize("judged_on", ["validation", "test"])

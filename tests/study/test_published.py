@@ -80,21 +80,40 @@ def test_a_bad_cell_leaves_the_lines_around_it_alone(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_published(tmp_path, PLACES)
     assert (
-        str(caught.value) == f"{tmp_path}/per_class.csv:5: recall is 'many'; wanted a number "
-        "of at least 0"
+        str(caught.value) == f"{tmp_path}/per_class.csv:5: recall: wanted a number from 0 to 1, "
+        "got the text 'many'"
     )
 
 
 BAD = [
-    ("per_class", ("small,0,1", "small,10,1"), "per_class.csv:2: there is no digit 10"),
-    ("per_class", ("0,1,0.4", "0,1.5,0.4"), "per_class.csv:2: precision is 1.5"),
-    ("per_class", ("0,1,0.4", "0,x,0.4"), "per_class.csv:2: precision is 'x'"),
-    ("per_class", ("0,1,0.4", "0,,0.4"), "per_class.csv:2: precision is ''"),
-    ("per_class", ("0,1,0.4", "0,nan,0.4"), "per_class.csv:2: precision is nan"),
+    (
+        "per_class",
+        ("small,0,1", "small,10,1"),
+        "per_class.csv:2: digit: wanted a whole number from 0 to 9, got the number 10",
+    ),
+    ("per_class", ("small,0,1", "small,0.5,1"), "per_class.csv:2: digit: wanted a whole number"),
+    (
+        "per_class",
+        ("0,1,0.4", "0,1.5,0.4"),
+        "per_class.csv:2: precision: wanted a number from 0 to 1, got the number 1.5",
+    ),
+    (
+        "per_class",
+        ("0,1,0.4", "0,x,0.4"),
+        "precision: wanted a number from 0 to 1, got the text 'x'",
+    ),
+    ("per_class", ("0,1,0.4", "0,,0.4"), "precision: wanted a number from 0 to 1, got the text ''"),
+    (
+        "per_class",
+        ("0,1,0.4", "0,nan,0.4"),
+        "precision: wanted a number from 0 to 1, got the number nan",
+    ),
     ("per_class", ("size,small", "size,huge"), "experiment size has no variant 'huge'; it has: sm"),
     ("accuracy", ("size,", "seize,"), "accuracy.csv:2: there is no experiment 'seize'"),
-    ("accuracy", ("505,495", "505,506"), "506 of 505 images cannot be right"),
-    ("accuracy", ("505,495", "505,494"), "0.980198 is not 494 of 505"),
+    ("accuracy", ("505,495", "505,494.5"), "accuracy.csv:2: correct: wanted a whole number"),
+    ("accuracy", ("505,495", "0,0"), "accuracy.csv:2: valid_images: wanted a whole number of at"),
+    ("accuracy", ("505,495", "505,506"), "correct: 506 of 505 images cannot be right"),
+    ("accuracy", ("505,495", "505,494"), "best_valid_accuracy: 0.980198 is not 494 of 505"),
     ("accuracy", ("resize,64,0.5,10,5", "size,small,0.980198,505,495"), ":3: a second line for"),
     ("accuracy", ("505,495", "505,495,1"), "accuracy.csv:2: more cells than columns"),
     (
@@ -104,7 +123,21 @@ BAD = [
     ),
     ("curves", ("small,1,", "small,0,"), "curves.csv:3: a second line"),
     ("curves", ("valid_loss", "validation_loss"), "curves.csv:1: no column valid_loss"),
-    ("curves", ("1.91", "-1"), "curves.csv:2: valid_loss is -1"),
+    (
+        "curves",
+        ("small,1,", "small,-1,"),
+        "curves.csv:2: epoch: wanted a whole number of at least 0",
+    ),
+    (
+        "curves",
+        ("1.91", "-1"),
+        "curves.csv:2: valid_loss: wanted a number of at least 0, got the number -1",
+    ),
+    (
+        "curves",
+        ("1.91", "inf"),
+        "curves.csv:2: valid_loss: wanted a number of at least 0, got the number inf",
+    ),
 ]
 
 
@@ -113,3 +146,28 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path, name, change, messag
     with pytest.raises(ConfigError) as caught:
         read_published(write(tmp_path, **{name: change}), PLACES)
     assert message in str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path):
+    folder = write(tmp_path, accuracy=("size,small,0.980198", "seize,small,much"),
+                   curves=("0.2,1.9,0.25", "2,x,0.25"))  # fmt: skip
+    with pytest.raises(ConfigError) as caught:
+        read_published(folder, PLACES)
+    found = [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+    assert [line.split(": ")[:2] for line in found] == [
+        ["accuracy.csv:2", "there is no experiment 'seize'; there are"],
+        ["accuracy.csv:2", "best_valid_accuracy"],
+        ["curves.csv:2", "train_accuracy"],
+        ["curves.csv:2", "train_loss"],
+    ]
+
+
+def test_further_columns_and_whole_numbers_with_a_point_are_no_problem(tmp_path):
+    folder = write(tmp_path)
+    text = (
+        FILES["accuracy.csv"]
+        .replace("correct\n", "correct,page\n")
+        .replace("505,495", "505.0,495.0,7")
+    )
+    (folder / "accuracy.csv").write_text(text, encoding="utf-8")
+    assert read_published(folder, PLACES).counts["size", "small"] == Counts(495, 505)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from mmnist.config import layers, messages
+from mmnist.config import layers
+from mmnist.config.keys import configuration_keys
+from mmnist.config.messages import validated
 from mmnist.config.origin import ConfigError, KeyPath, Located, Origin, Problem
 from mmnist.config.schema import Experiment
-from mmnist.config.yaml_source import CORE_SCHEMA, parse_yaml
+from mmnist.config.yaml_source import CORE_SCHEMA, Document, parse_yaml
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,12 @@ def load_with_origins(path: Path, overrides: Sequence[str] = ()) -> LoadedExperi
     """Like `load_experiment`, with the origin of each value."""
     path = Path(path)
     document = layers.resolve(path, overrides)
-    root, found = _named(document.root, path), list(document.problems)
+    root = _named(document.root, path)
     if root.find(("experiments",)) and not root.find(("model",)):
         cause = f"is a study, not the configuration of one run: mmnist reproduce --file {path}"
         raise ConfigError([Problem(Origin(layers.display(path)), (), cause)])
-    try:
-        experiment = Experiment.model_validate(root.plain())
-    except ValidationError as error:
-        # A value that could not be read (for its tag, say) is not reported as of a wrong type, too.
-        unread = {(problem.path, problem.origin) for problem in found}
-        found += [p for p in messages.problems(error, root) if (p.path, p.origin) not in unread]
-    if found:
-        raise ConfigError(found)
+    document = Document(root, document.problems)
+    experiment = validated(Experiment, document, configuration_keys())
     origins = {key: _origin(root, key) for key in _leaves(experiment.model_dump())}
     return LoadedExperiment(experiment, origins)
 

@@ -1,14 +1,16 @@
-"""What pydantic finds wrong with a configuration, in plain words and with the place in the file."""
+"""What pydantic finds wrong with a file, in plain words and with the place in the file."""
 
 import difflib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from mmnist.config.keys import Key, all_keys, children
-from mmnist.config.origin import KeyPath, Located, Origin, Problem, dotted
-from mmnist.config.yaml_source import is_bool, is_number
+from mmnist.config.keys import Key, KeyIndex
+from mmnist.config.origin import ConfigError, KeyPath, Located, Origin, Problem, dotted
+from mmnist.config.yaml_source import Document, is_bool, is_number
+
+Model = TypeVar("Model", bound=BaseModel)
 
 #: Keys whose value decides whether another one fits; messages say where both were given.
 RELATED: dict[KeyPath, KeyPath] = {
@@ -42,53 +44,92 @@ SYNONYMS = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay", "ar
 _SPECIAL = ("augment", "pretraining")
 
 
-def problems(error: ValidationError, root: Located) -> list[Problem]:
-    """The errors in `error`, one problem for each key, with their origins according to `root`."""
+def validated(model: type[Model], document: Document, keys: KeyIndex) -> Model:
+    """What a document holds, as a `model`.
+
+    Args:
+        model: what the document is to be.
+        document: a file as it was read.
+        keys: the keys that such a file can have.
+
+    Raises:
+        ConfigError: the document does not fit the model, or has problems already; there is one
+            problem for each key, with its origin, its cause and what is allowed.
+    """
+    found = list(document.problems)
+    try:
+        value = model.model_validate(document.root.plain())
+    except ValidationError as error:
+        # A value that could not be read (for its tag, say) is not reported as of a wrong type, too.
+        unread = {(problem.path, problem.origin) for problem in found}
+        misfits = _problems(error, document.root, keys)
+        found += [each for each in misfits if (each.path, each.origin) not in unread]
+    if found:
+        raise ConfigError(found)
+    return value
+
+
+def _problems(error: ValidationError, root: Located, keys: KeyIndex) -> list[Problem]:
     found: dict[KeyPath, Problem] = {}
     for detail in error.errors(include_url=False):
-        path = _key_path(detail)
-        cause = _cause(detail, path, root)
+        if detail["type"] == "extra_forbidden":
+            section = keys.at(detail["loc"][:-1])
+            name = str(detail["loc"][-1])
+            path = (*section.path, name)
+            cause = "; ".join(["unknown key", *_unknown_key_hints(section, name, keys)])
+        elif detail["type"].startswith("union_tag"):
+            path, cause = _unknown_kind(detail, keys)
+        else:
+            key = _key(detail["loc"], root, keys)
+            path = (*key.path, *detail.get("ctx", {}).get("path", ()))
+            cause = _cause(detail, key, path, root)
         found.setdefault(path, Problem(_origin(root, path), path, cause))
     return list(found.values())
 
 
-def _key_path(detail: Any) -> KeyPath:
-    """The key that the error is about, without pydantic's names for the branches of unions."""
-    unknown = detail["type"] == "extra_forbidden"
-    location = detail["loc"][:-1] if unknown else detail["loc"]
-    path: KeyPath = ()
-    for part in location:
-        if part in children(path):
-            path = (*path, str(part))
-    if unknown:
-        return (*path, str(detail["loc"][-1]))
-    return (*path, *detail.get("ctx", {}).get("path", ()))
+def _key(location: tuple[str | int, ...], root: Located, keys: KeyIndex) -> Key:
+    """The key at `location`; that of the whole value if the file has a short form there.
+
+    `better: a` is short for `better: [a]`, so an error of the item is one of `better`.
+    """
+    for end in range(len(location) if location[-1:] != ("[key]",) else 0):
+        key = keys.at(location[:end])
+        found = root.find(key.path)
+        if found is not None and not isinstance(found.value, (dict, list)):
+            return key
+    return keys.at(location)
 
 
 def _origin(root: Located, path: KeyPath) -> Origin:
     """Where the key was given; if it was not: its related key, else the section around it."""
     found = root.find(path) or root.find(RELATED.get(path, path))
-    while found is None:
-        path = path[:-1]
-        found = root.find(path)
-    return found.origin
+    return (found or root.nearest(path)).origin
 
 
-def _cause(detail: Any, path: KeyPath, root: Located) -> str:
-    if detail["type"] == "extra_forbidden":
-        return "; ".join(["unknown key", *_unknown_key_hints(path)])
-    key = all_keys()[path]
+def _unknown_kind(detail: Any, keys: KeyIndex) -> tuple[KeyPath, str]:
+    """The key that says which of several mappings one is, and what is wrong with it."""
+    name = detail["ctx"]["discriminator"].strip("'")
+    key = keys.at((*detail["loc"], name))
+    if name not in detail["input"]:
+        return key.path, f"is missing; wanted {key.allowed}"
+    return key.path, _unwanted(key, detail["input"][name])
+
+
+def _cause(detail: Any, key: Key, path: KeyPath, root: Located) -> str:
     if detail["type"] == "missing":
         return f"is missing; wanted {key.allowed}"
     if detail["type"] == "value_error":
         return f"{detail['ctx']['error']}{_related(root, path)}"
     if detail["type"] == "at":
         return f"{detail['ctx']['cause']}{_related(root, path)}"
-    value = detail["input"]
-    hints = list(_value_hints(key, value))
     origin = _origin(root, path)
-    if path == ("name",) and not origin.line and not origin.source.startswith("--set"):
-        hints.append("it was made from the file's name: add a `name`")
+    made = path == ("name",) and not origin.line and not origin.source.startswith("--set")
+    hint = "; it was made from the file's name: add a `name`" if made else ""
+    return _unwanted(key, detail["input"]) + hint
+
+
+def _unwanted(key: Key, value: Any) -> str:
+    hints = _value_hints(key, value)
     return "; ".join([f"wanted {key.allowed}, got {described(value)}", *hints])
 
 
@@ -107,9 +148,9 @@ def _related(root: Located, path: KeyPath) -> str:
 def described(value: Any) -> str:
     """A value of a configuration as messages show it: `the text 'on'`."""
     if isinstance(value, dict):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list):
-        return "a list"
+        return f"a list of {len(value)}" if value else "an empty list"
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -121,7 +162,7 @@ def described(value: Any) -> str:
 
 def _value_hints(key: Key, value: Any) -> Iterator[str]:
     if not isinstance(value, str):
-        if key.schema.get("type") == "string" and isinstance(value, (bool, int, float)):
+        if "string" in key.types and isinstance(value, (bool, int, float)):
             yield "put quotes around it"
     elif key.choices:
         words = [word for word in key.choices if isinstance(word, str)]
@@ -131,36 +172,45 @@ def _value_hints(key: Key, value: Any) -> Iterator[str]:
             yield f"write {'true' if value.lower() in ('yes', 'on', 'y') else 'false'}"
         elif is_bool(value):
             yield "leave the quotes out"
-    elif key.schema.get("type") != "string" and is_number(value):
+    elif key.types & {"integer", "number"} and is_number(value):
         yield "leave the quotes out"
 
 
-def _unknown_key_hints(path: KeyPath) -> Iterator[str]:
+def _unknown_key_hints(section: Key, given: str, keys: KeyIndex) -> Iterator[str]:
     """What the user may have meant: a key of the same name elsewhere, or a similar one."""
-    section, name = path[:-1], SYNONYMS.get(path[-1], path[-1])
-    if name == "extends":
+    name = SYNONYMS.get(given, given)
+    if name == "extends" and ("extends",) in keys.all:
         yield "extends stands at the top of a file, and only there"
         return
-    if (unnested := (*section, *name.split("."))) in all_keys() and "." in name:
+    unnested = (*section.path, *name.split("."))
+    if "." in name and keys.at(unnested).path == unnested:
         outer, inner = unnested[-2:]
         yield f"keys do not hold dots in a file: write {inner} below {outer}"
         return
-    here = [key for key in children(section) if key != "extends"]
+    here = [key for key in section.children if key != "extends"]
     likely = [name] if name in here else _close(name, here)
+    others = [key for key in keys.all if not _covers(key[:-1], section.path)]
     # A name that many sections have (magnitude) does not tell which of them the user meant.
-    elsewhere = [key for key in all_keys() if key[-1] == name]
+    elsewhere = [key for key in others if key[-1] == name]
     elsewhere = [key for key in elsewhere if key[0] not in _SPECIAL] or elsewhere
     elsewhere = elsewhere if len(elsewhere) < 3 and likely != [name] else []
     if elsewhere:
         places = [f"{dotted(key[:-1]) or 'the top'} ({dotted(key)})" for key in elsewhere]
         yield f"belongs under {' or '.join(places)}"
     elif not likely:
-        names = {key[-1]: key for key in reversed(all_keys()) if key[0] not in _SPECIAL}
+        names = {key[-1]: key for key in reversed(others) if key[0] not in _SPECIAL}
         likely = [dotted(names[close]) for close in _close(name, list(names), 0.8)]
     if likely:
         yield f"did you mean {likely[0]!r}?"
     elif not elsewhere:
         yield f"allowed: {', '.join(here)}"
+
+
+def _covers(pattern: KeyPath, path: KeyPath) -> bool:
+    """Whether `pattern`, in which `*` stands for any key, is one of `path`."""
+    return len(pattern) == len(path) and all(
+        part in ("*", key) for part, key in zip(pattern, path, strict=True)
+    )
 
 
 def _close(word: str, words: list[str], likeness: float = 0.6) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmnist.errors import InputError
 
-#: A key of a configuration from the top down: ("train", "schedule", "name").
+#: A key from the top down, items of lists by index: ("train", "schedule", "name"), ("notes", "0").
 KeyPath = tuple[str, ...]
 
 
@@ -42,12 +42,25 @@ class Located:
 
     def find(self, path: KeyPath) -> "Located | None":
         """The value at `path` below this one; None where there is none."""
+        found, depth = self._follow(path)
+        return found if depth == len(path) else None
+
+    def nearest(self, path: KeyPath) -> "Located":
+        """The value at `path`, or else the innermost value around it."""
+        return self._follow(path)[0]
+
+    def _follow(self, path: KeyPath) -> "tuple[Located, int]":
+        """The innermost value on the way to `path`, and how many keys lead there."""
         current = self
-        for key in path:
-            if not isinstance(current.value, dict) or key not in current.value:
-                return None
-            current = current.value[key]
-        return current
+        for depth, key in enumerate(path):
+            value = current.value
+            if isinstance(value, dict) and key in value:
+                current = value[key]
+            elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                current = value[int(key)]
+            else:
+                return current, depth
+        return current, len(path)
 
 
 @dataclass(frozen=True)

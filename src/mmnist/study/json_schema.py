@@ -1,7 +1,9 @@
 """The JSON Schema of a study file, for editors and other tools."""
 
 import json
+from functools import cache
 
+from mmnist.config.keys import KeyIndex
 from mmnist.study.schema import Study
 
 
@@ -13,3 +15,9 @@ def study_schema_text() -> str:
         "title": "mmnist study",
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+@cache
+def study_keys() -> KeyIndex:
+    """The keys of a study file."""
+    return KeyIndex(Study.model_json_schema())

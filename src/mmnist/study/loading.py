@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from mmnist.config.difference import differing_keys
 from mmnist.config.layers import read_document
 from mmnist.config.loading import dump_experiment, dump_yaml, load_experiment
+from mmnist.config.messages import validated
 from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
 from mmnist.study.costs import drop_costs
 from mmnist.study.folder import COSTS_FILE
+from mmnist.study.json_schema import study_keys
 from mmnist.study.schema import Claim, Place, Study
 
 if TYPE_CHECKING:
@@ -60,16 +60,11 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
     from mmnist.study.published import Published, read_published
 
     document = read_document(path)
-    root, problems = document.root, list(document.problems)
+    root = document.root
     if not root.find(("experiments",)) and (root.find(("model",)) or root.find(("extends",))):
         cause = f"is the configuration of one experiment, not a study: mmnist train {path}"
         raise ConfigError([Problem(root.origin, (), cause)])
-    try:
-        study = Study.model_validate(root.plain())
-    except ValidationError as error:
-        problems += [_problem(detail, root) for detail in error.errors(include_url=False)]
-    if problems:
-        raise ConfigError(problems)
+    study = validated(Study, document, study_keys())
     if any(change.partition("=")[0].strip() == "name" for change in [*study.changes, *changes]):
         cause = (
             "every configuration has a `name` of its own, which names its run: leave it as it is"
@@ -83,7 +78,7 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
     if study.published is not None:
         folder = path.parent / study.published
         if not folder.is_dir():
-            origin = root.find(("published",)).origin
+            origin = root.nearest(("published",)).origin
             raise ConfigError([Problem(origin, ("published",), f"there is no folder {folder}")])
         published = read_published(folder, study.places)
     return LoadedStudy(study, configs, published)
@@ -126,7 +121,7 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
     for experiment, variant in study.places:
         file = path.parent / study.experiments[experiment].variants[variant].config
         key = ("experiments", experiment, "variants", variant)
-        origin = (root.find((*key, "config")) or root.find(key)).origin
+        origin = root.nearest((*key, "config")).origin
         if not file.exists():  # reported for the variant, since its name may be wrong
             cause = f"has no configuration: there is no file {file}"
             problems.append(Problem(origin, key, cause))
@@ -172,7 +167,7 @@ def _impossible_claims(
             cause = _unequal_images(claim, found, comparison.judged_on) or _no_images(claim, found)
             if cause:
                 key = ("experiments", name, "claims", str(index))
-                problems.append(Problem(_locate(root, key), key, cause))
+                problems.append(Problem(root.nearest(key).origin, key, cause))
     return problems
 
 
@@ -205,65 +200,3 @@ def _images(config: Experiment, judged_on: str) -> str:
     if judged_on == "test":
         return f"the test images of {data.path}"
     return f"{data.path} split {data.split.words}"
-
-
-def _problem(detail: Any, root: Located) -> Problem:
-    """A problem that pydantic found, at its position in the file."""
-    # Short forms and the branches of unions add words to the location that are not keys.
-    path: tuple[str, ...] = ()
-    place = detail["loc"]
-    if place[2:3] == ("claims",):  # its index is followed by its kind, which may be a key too
-        place = (*place[:4], *place[5:])
-    for part in [*place, *detail.get("ctx", {}).get("path", ())]:
-        if _find(root, (*path, str(part))) is not None or part == place[-1]:
-            path = (*path, str(part))
-    return Problem(_locate(root, path), path, _cause(detail))
-
-
-_CAUSES = {
-    "extra_forbidden": "unknown key",
-    "missing": "is missing",
-    "model_type": "wanted a mapping",
-    "dict_type": "wanted a mapping",
-    "model_attributes_type": "wanted a mapping",
-    "list_type": "wanted a list",
-    "string_type": "wanted a text",
-    "union_tag_not_found": "`kind` is missing: better, ranking, diminishing, overfits_less, "
-    "accuracy or cost",
-    "string_pattern_mismatch": "wanted letters, digits, `.`, `_` and `-`, the first one a letter "
-    "or digit",
-}
-
-
-def _cause(detail: Any) -> str:
-    if detail["type"] == "at":
-        return detail["ctx"]["cause"]
-    if detail["type"] == "union_tag_invalid":
-        return f"kind {detail['ctx']['tag']!r}: wanted {detail['ctx']['expected_tags']}"
-    if detail["type"] == "too_short":
-        return (
-            f"wanted at least {detail['ctx']['min_length']}, not {detail['ctx']['actual_length']}"
-        )
-    if detail["type"] == "model_type" and "variants" in detail["loc"]:
-        return "wanted a mapping, or the path of its configuration"
-    return _CAUSES.get(detail["type"], detail["msg"][0].lower() + detail["msg"][1:])
-
-
-def _find(root: Located, path: tuple[str, ...]) -> Located | None:
-    current = root
-    for part in path:
-        value = current.value
-        if isinstance(value, dict) and part in value:
-            current = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            current = value[int(part)]
-        else:
-            return None
-    return current
-
-
-def _locate(root: Located, path: tuple[str, ...]) -> Origin:
-    """Where the value stands, or else the innermost value around it that exists."""
-    while (found := _find(root, path)) is None:
-        path = path[:-1]
-    return found.origin

@@ -1,25 +1,96 @@
 """The published numbers of a study: accuracies, per-class numbers and curves, from CSV files."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mmnist.config.origin import ConfigError, Origin, Problem
+from mmnist.config.keys import KeyIndex
+from mmnist.config.messages import validated
+from mmnist.config.origin import ConfigError, Located, Origin, Problem
+from mmnist.config.section import at
+from mmnist.config.yaml_source import Document
 from mmnist.evaluation.metrics import CLASSES
 from mmnist.files import replacing
 from mmnist.study.schema import Place
 
-#: The files that a folder of published numbers may hold.
-FILES = ("accuracy.csv", "per_class.csv", "curves.csv")
 
-#: Columns besides `experiment` and `variant`.
-_ACCURACY = ("best_valid_accuracy", "valid_images", "correct")
-_PER_CLASS = ("digit", "precision", "recall", "f1")
-_CURVES = ("epoch", "train_accuracy", "train_loss", "valid_accuracy", "valid_loss")
+def _number(cell: str) -> int | float | str:
+    """The number that a cell holds; the cell as it is if it holds none."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell
+    return int(number) if number.is_integer() else number
+
+
+_NUMBER = BeforeValidator(_number)
+_Share = Annotated[float, Field(ge=0, le=1), _NUMBER]
+_Loss = Annotated[float, Field(ge=0), _NUMBER]
+_Count = Annotated[int, Field(ge=0), _NUMBER]
+
+
+class _Row(BaseModel):
+    """A line of one of the files."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    experiment: str
+    variant: str
+
+    @property
+    def place(self) -> Place:
+        return self.experiment, self.variant
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What no two lines of a file have in common."""
+        return (*self.place, *(value for name, value in self if name in ("digit", "epoch")))
+
+
+class _Accuracy(_Row):
+    best_valid_accuracy: _Share
+    valid_images: Annotated[int, Field(ge=1), _NUMBER]
+    correct: _Count
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        share = self.correct / self.valid_images
+        of_all = f"{self.correct} of {self.valid_images}"
+        if share > 1:
+            raise at(["correct"], f"{of_all} images cannot be right")
+        if abs(share - self.best_valid_accuracy) > 0.5e-4:
+            cause = f"{self.best_valid_accuracy} is not {of_all} ({share:.6f})"
+            raise at(["best_valid_accuracy"], cause)
+        return self
+
+
+class _Class(_Row):
+    digit: Annotated[int, Field(ge=0, le=CLASSES - 1), _NUMBER]
+    precision: _Share
+    recall: _Share
+    f1: _Share
+
+
+class _Epoch(_Row):
+    epoch: _Count
+    train_accuracy: _Share
+    train_loss: _Loss
+    valid_accuracy: _Share
+    valid_loss: _Loss
+
+
+#: The files that a folder of published numbers may hold, and what a line of each is.
+_FILES: dict[str, type[_Row]] = {
+    "accuracy.csv": _Accuracy,
+    "per_class.csv": _Class,
+    "curves.csv": _Epoch,
+}
 
 
 @dataclass(frozen=True)
@@ -55,21 +126,13 @@ class Published:
         Raises:
             RunError: a file cannot be written.
         """
-        counts = [
-            {
-                **_named(place),
-                "best_valid_accuracy": value.accuracy,
-                "valid_images": value.n,
-                "correct": value.correct,
-            }
-            for place, value in self.counts.items()
-        ]
-        tables = {
-            "accuracy.csv": pd.DataFrame(counts, columns=["experiment", "variant", *_ACCURACY]),
-            "per_class.csv": _joined(self.per_class, _PER_CLASS),
-            "curves.csv": _joined(self.curves, _CURVES),
-        }
-        for name, table in tables.items():
+        counts = [(*place, n.accuracy, n.n, n.correct) for place, n in self.counts.items()]
+        tables = (
+            pd.DataFrame(counts, columns=list(_Accuracy.model_fields)),
+            _joined(self.per_class, _Class),
+            _joined(self.curves, _Epoch),
+        )
+        for name, table in zip(_FILES, tables, strict=True):
             with replacing(folder / name) as temporary:
                 table.to_csv(temporary, index=False)
 
@@ -86,140 +149,98 @@ def read_published(folder: Path, places: Sequence[Place]) -> Published:
             range, or of an unknown variant or digit; the message has one line for each problem,
             with file and line.
     """
-    problems: list[Problem] = []
-    if not any((folder / name).exists() for name in FILES):
-        cause = f"holds none of {', '.join(FILES)}"
+    if not any((folder / name).exists() for name in _FILES):
+        cause = f"holds none of {', '.join(_FILES)}"
         raise ConfigError([Problem(Origin(str(folder)), (), cause)])
-    accuracy = _read(folder / "accuracy.csv", _ACCURACY, places, _check_accuracy, problems)
-    per_class = _read(folder / "per_class.csv", _PER_CLASS, places, _check_class, problems)
-    curves = _read(folder / "curves.csv", _CURVES, places, _check_epoch, problems)
+    rows: dict[type[_Row], list[Any]] = {}
+    problems: list[Problem] = []
+    for name, kind in _FILES.items():
+        try:
+            rows[kind] = _read(folder / name, kind, places)
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(problems)
+    per_class, curves = _tables(rows[_Class]), _tables(rows[_Epoch])
     return Published(
-        {
-            place: Counts(int(rows["correct"].iloc[0]), int(rows["valid_images"].iloc[0]))
-            for place, rows in _groups(accuracy)
-        },
-        {place: rows.set_index("digit").sort_index() for place, rows in _groups(per_class)},
-        {place: rows.sort_values("epoch", ignore_index=True) for place, rows in _groups(curves)},
+        {row.place: Counts(row.correct, row.valid_images) for row in rows[_Accuracy]},
+        {place: table.set_index("digit").sort_index() for place, table in per_class},
+        {place: table.sort_values("epoch", ignore_index=True) for place, table in curves},
     )
 
 
-def _read(
-    path: Path,
-    columns: Sequence[str],
-    places: Sequence[Place],
-    check: Callable[[Any], str | None],
-    problems: list[Problem],
-) -> pd.DataFrame | None:
-    """The table in `path`, or None if there is none; its problems are added to `problems`."""
-    if not path.exists():
-        return None
+def _read(path: Path, kind: type[_Row], places: Sequence[Place]) -> list[_Row]:
+    """The lines of the table in `path`; none if there is no such file."""
+    rows: dict[tuple[Any, ...], _Row] = {}
+    problems: list[Problem] = []
+    for origin, cells in _lines(path, list(kind.model_fields)) if path.exists() else ():
+        problems += _misplaced(cells, origin, places)
+        try:
+            row = _row(cells, origin, kind)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if rows.setdefault(row.key, row) is not row:
+            cause = f"a second line for {', '.join(map(str, row.key))}"
+            problems.append(Problem(origin, (), cause))
+    if problems:
+        raise ConfigError(problems)
+    return list(rows.values())
+
+
+def _lines(path: Path, columns: list[str]) -> Iterator[tuple[Origin, dict[Any, Any]]]:
+    """The cells of each line by column, and where the line is."""
     source = str(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="", strict=True)
-            header = reader.fieldnames or ()
-            rows = [(reader.line_num, row) for row in reader]
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                cause = f"no column {', '.join(missing)}; wanted {', '.join(columns)}"
+                raise ConfigError([Problem(Origin(source, 1), (), cause)])
+            for cells in reader:
+                yield Origin(source, reader.line_num), cells
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        problems.append(Problem(Origin(source), (), f"cannot be read: {error}"))
-        return None
-    wanted = ["experiment", "variant", *columns]
-    if missing := [name for name in wanted if name not in header]:
-        cause = f"no column {', '.join(missing)}; wanted {', '.join(wanted)}"
-        problems.append(Problem(Origin(source, 1), (), cause))
-        return None
-    before = len(problems)
-    for line, row in rows:
-        if None in row:
-            problems.append(Problem(Origin(source, line), (), "more cells than columns"))
-    table = pd.DataFrame([row for _, row in rows], columns=wanted, dtype=object)
-    key_column = columns[0] if columns[0] in ("digit", "epoch") else ""
-    seen: set[tuple[Any, ...]] = set()
-    table = table.assign(**{name: table[name].map(_number_or_text) for name in columns})
-    for (line, _), row in zip(rows, table.itertuples(index=False), strict=True):
-        cause = _place_problem(row, places) or _number_problem(row, columns) or check(row)
-        key = (row.experiment, row.variant, getattr(row, key_column, None))
-        if cause is None and key in seen:
-            cause = f"a second line for {row.experiment}, {row.variant}"
-        seen.add(key)
-        if cause is not None:
-            problems.append(Problem(Origin(source, line), (), cause))
-    return table.infer_objects() if len(problems) == before else None
+        raise ConfigError([Problem(Origin(source), (), f"cannot be read: {error}")]) from None
 
 
-def _number_or_text(cell: str) -> int | float | str:
-    """The number that a cell holds; the cell as it is if it holds none."""
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return cell
+def _row(cells: dict[Any, Any], origin: Origin, kind: type[_Row]) -> _Row:
+    if None in cells:
+        raise ConfigError([Problem(origin, (), "more cells than columns")])
+    values = {name: Located(cells[name], origin) for name in kind.model_fields}
+    return validated(kind, Document(Located(values, origin)), _columns(kind))
 
 
-def _place_problem(row: Any, places: Sequence[Place]) -> str | None:
-    if (row.experiment, row.variant) in places:
-        return None
-    experiments = dict.fromkeys(experiment for experiment, _ in places)
-    if row.experiment not in experiments:
-        return f"there is no experiment {row.experiment!r}; there are: {', '.join(experiments)}"
-    variants = [variant for experiment, variant in places if experiment == row.experiment]
-    return (
-        f"experiment {row.experiment} has no variant {row.variant!r}; it has: {', '.join(variants)}"
-    )
+@cache
+def _columns(kind: type[_Row]) -> KeyIndex:
+    return KeyIndex(kind.model_json_schema())
 
 
-def _number_problem(row: Any, columns: Sequence[str]) -> str | None:
-    for name in columns:
-        value = getattr(row, name)
-        if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-            return f"{name} is {value!r}; wanted a number of at least 0"
-        share = name in ("precision", "recall", "f1") or name.endswith("accuracy")
-        if share and value > 1:
-            return f"{name} is {value}; wanted a share from 0 to 1"
-    return None
+def _misplaced(cells: dict[Any, Any], origin: Origin, places: Sequence[Place]) -> list[Problem]:
+    """The problem of a line about an experiment or variant that there is not."""
+    experiment, variant = cells["experiment"], cells["variant"]
+    if (experiment, variant) in places:
+        return []
+    variants = [name for of, name in places if of == experiment]
+    if variants:
+        cause = f"experiment {experiment} has no variant {variant!r}; it has: {', '.join(variants)}"
+    else:
+        experiments = dict.fromkeys(name for name, _ in places)
+        cause = f"there is no experiment {experiment!r}; there are: {', '.join(experiments)}"
+    return [Problem(origin, (), cause)]
 
 
-def _check_accuracy(row: Any) -> str | None:
-    if row.correct != int(row.correct) or row.valid_images != int(row.valid_images):
-        return "correct and valid_images must be whole numbers"
-    if not row.valid_images or row.correct > row.valid_images:
-        return f"{row.correct} of {row.valid_images} images cannot be right"
-    share = row.correct / row.valid_images
-    if abs(share - row.best_valid_accuracy) > 0.5e-4:
-        return (
-            f"best_valid_accuracy {row.best_valid_accuracy} is not {row.correct} of "
-            f"{row.valid_images} ({share:.6f})"
-        )
-    return None
+def _tables(rows: list[_Row]) -> Iterator[tuple[Place, pd.DataFrame]]:
+    """The lines about each place, without its columns."""
+    by_place: dict[Place, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_place.setdefault(row.place, []).append(row.model_dump(exclude={"experiment", "variant"}))
+    for place, lines in by_place.items():
+        yield place, pd.DataFrame(lines)
 
 
-def _check_class(row: Any) -> str | None:
-    if row.digit not in range(CLASSES):
-        return f"there is no digit {row.digit}; the classes are 0 to {CLASSES - 1}"
-    return None
-
-
-def _check_epoch(row: Any) -> str | None:
-    return None if row.epoch == int(row.epoch) else "epochs are whole numbers from 0"
-
-
-def _groups(table: pd.DataFrame | None) -> Iterator[tuple[Place, pd.DataFrame]]:
-    if table is None:
-        return
-    for place, rows in table.groupby(["experiment", "variant"], sort=False):
-        yield place, rows.drop(columns=["experiment", "variant"]).reset_index(drop=True)
-
-
-def _named(place: Place) -> dict[str, str]:
-    return {"experiment": place[0], "variant": place[1]}
-
-
-def _joined(tables: Mapping[Place, pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    parts = [
-        (rows.reset_index() if rows.index.name else rows).assign(**_named(place))
-        for place, rows in tables.items()
-    ]
-    wanted = ["experiment", "variant", *columns]
-    return pd.concat(parts)[wanted] if parts else pd.DataFrame(columns=wanted)
+def _joined(tables: Mapping[Place, pd.DataFrame], kind: type[_Row]) -> pd.DataFrame:
+    columns = list(kind.model_fields)
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, names=["experiment", "variant"]).reset_index()[columns]

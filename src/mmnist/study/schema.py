@@ -9,24 +9,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from mmnist.config.section import Section, at
+from mmnist.config.section import Section, refuse
 
 #: Experiment and variant.
 Place = tuple[str, str]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1)]
+_PlaceText = Annotated[str, Field(pattern=r"^[^/]+/[^/]+$", examples=["size/resnet101"])]
 
 
 def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[
-    list[Name],
-    BeforeValidator(_listed, json_schema_input_type=Name | list[Name]),
-    Field(min_length=1),
-]
+_NameList = Annotated[list[Name], Field(min_length=1)]
+Names = Annotated[_NameList, BeforeValidator(_listed, json_schema_input_type=_NameList | Name)]
 
 
 class Variant(Section):
@@ -36,7 +34,7 @@ class Variant(Section):
     """Its configuration file, relative to the study file."""
     label: Text | None = None
     """Its name in tables and figures; the variant's key if left out."""
-    published: Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")] | None = None
+    published: _PlaceText | None = None
     """`experiment/variant` whose published numbers are this one's; its own if left out."""
 
 
@@ -181,8 +179,11 @@ class Comparison(Section):
     (whose labels generated data have and the competition's do not)."""
     variants: Annotated[
         dict[Name, Variant],
-        BeforeValidator(_with_config, json_schema_input_type=dict[Name, Variant | Text]),
         Field(min_length=1),
+        BeforeValidator(
+            _with_config,
+            json_schema_input_type=Annotated[dict[Name, Variant | Text], Field(min_length=1)],
+        ),
     ]
     """Name → configuration; a mapping, or just the path of the file."""
     claims: list[Claim] = Field(default_factory=list)
@@ -192,27 +193,28 @@ class Comparison(Section):
     @classmethod
     def _labels_differ(cls, variants: dict[str, Variant]) -> dict[str, Variant]:
         seen: dict[str, str] = {}
+        problems = []
         for name, variant in variants.items():
             label = variant.label or name
-            if label in seen:
-                raise at([name], f"has the same label as {seen[label]}: {label!r}")
-            seen[label] = name
+            if seen.setdefault(label, name) != name:
+                problems.append(((name,), f"has the same label as {seen[label]}: {label!r}"))
+        refuse(problems)
         return variants
 
     @field_validator("claims")
     @classmethod
     def _variants_exist(cls, claims: Any, info: ValidationInfo) -> Any:
-        variants = info.data.get("variants")
+        variants = info.data.get("variants")  # absent if one of them is itself invalid
+        problems = []
         for index, claim in enumerate(claims):
             unknown = [name for name in claim.names if variants and name not in variants]
             if unknown:
-                raise at(
-                    [str(index)],
-                    f"there is no variant {unknown[0]!r} here; the variants are: "
-                    f"{', '.join(variants)}",
-                )
-            if len(set(claim.names)) < len(claim.names):
-                raise at([str(index)], "names a variant twice, which would compare it with itself")
+                cause = f"there is no variant {unknown[0]!r} here; the variants are: "
+                problems.append(((str(index),), cause + ", ".join(variants)))
+            elif len(set(claim.names)) < len(claim.names):
+                cause = "names a variant twice, which would compare it with itself"
+                problems.append(((str(index),), cause))
+        refuse(problems)
         return claims
 
 
@@ -249,12 +251,14 @@ class Study(Section):
     @field_validator("experiments")
     @classmethod
     def _published_places_exist(cls, experiments: dict[str, Comparison]) -> dict[str, Comparison]:
-        for name, comparison in experiments.items():
-            for key, variant in comparison.variants.items():
-                other, _, place = (variant.published or f"{name}/{key}").partition("/")
-                if other not in experiments or place not in experiments[other].variants:
-                    raise at(
-                        [name, "variants", key, "published"],
-                        f"there is no variant {variant.published} in this file",
-                    )
+        places = {f"{name}/{key}" for name, each in experiments.items() for key in each.variants}
+        refuse(
+            (
+                (name, "variants", key, "published"),
+                f"there is no variant {variant.published} in this file",
+            )
+            for name, comparison in experiments.items()
+            for key, variant in comparison.variants.items()
+            if variant.published is not None and variant.published not in places
+        )
         return experiments
