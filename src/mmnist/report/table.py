@@ -59,7 +59,7 @@ class Table:
     caveats: tuple[str, ...] = ()
     """Shown below it in every format, and in each row of the CSV file."""
     group: str = ""
-    """Key by which rows are grouped; in LaTeX and text, something separates the groups."""
+    """Key by which rows are grouped; LaTeX puts a rule, text a blank line between groups."""
 
     def without(self, *keys: str) -> "Table":
         """The table without the columns that begin with these keys."""
