@@ -74,7 +74,7 @@ def test_csv_on_standard_output_is_nothing_but_csv(capsys):
     [
         ("text", "report.txt", "a/seed-0"),
         ("csv", "report.csv", "run,seed"),
-        ("md", "report.md", "| run |"),
+        ("md", "report.md", "Accuracy on"),
         ("latex", "report.tex", "% needs"),
     ],
 )
@@ -166,5 +166,5 @@ def test_as_a_command():
     command = [sys.executable, "-m", "mmnist", "report", "a", "--format", "md"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("| run | network |")
+    assert done.stdout.startswith("Accuracy on the validation images:\n\n| run | network |")
     assert "94.55 %" in done.stdout

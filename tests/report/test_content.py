@@ -1,4 +1,4 @@
-"""What a report says: support, marks, means over seeds, warnings."""
+"""What a report says: means over seeds, warnings."""
 
 from statistics import mean
 
@@ -11,34 +11,6 @@ from mmnist.report.content import (
     percent,
     percent_interval,
 )
-
-
-def test_rows_are_the_metrics_of_each_run(make_run):
-    runs = [make_run("a", errors=0.02), make_run("b", errors=0.3)]
-    rows = build_report(runs).rows
-    assert [row.title for row in rows] == [*map(str, range(10)), "macro", "weighted"]
-    for index, run in enumerate(runs):
-        valid = run.summary["valid"]
-        assert rows[7].cells[index][0] == f"{valid['precision'][7]:.3f}"
-        assert rows[7].cells[index][1] == f"{valid['recall'][7]:.3f}"
-        assert rows[10].cells[index][2] == f"{valid['macro']['f1']:.3f}"
-        assert rows[11].cells[index][0] == f"{valid['weighted']['precision']:.3f}"
-        assert rows[7].support[index] == valid["support"][7]
-        assert rows[10].support[index] == valid["n"]
-
-
-def test_small_classes_are_marked_and_others_not(make_run):
-    report = build_report([make_run(support=(0, 19, 20, 900, *[1500] * 6))])
-    marks = [row.marked_support(0) for row in report.rows]
-    assert marks[:5] == ["0 †", "19 †", "20", "900", "1,500"]
-    assert report.rows[0].cells[0] == ("–", "–", "–")
-    assert report.small
-    assert not build_report([make_run("large", support=[20] * 10)]).small
-
-
-def test_means_are_never_marked(make_run):
-    report = build_report([make_run(support=(1,) * 10)])
-    assert [row.marked_support(0) for row in report.rows[10:]] == ["10", "10"]
 
 
 def test_seeds_give_mean_and_sample_deviation(make_run):

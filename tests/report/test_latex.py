@@ -5,7 +5,8 @@ import re
 import pytest
 
 from mmnist.report.content import SMALL_NOTE, build_report
-from mmnist.report.latex import escape, render_latex
+from mmnist.report.latex import escape_latex
+from mmnist.report.report import report_latex
 
 
 def _rows(tabular):
@@ -25,9 +26,9 @@ def _check(text):
     for name in ("table", "tabular"):
         assert text.count(f"\\begin{{{name}}}") == text.count(f"\\end{{{name}}}")
     assert text.isascii()
-    for columns, body in re.findall(
-        r"\\begin\{tabular\}\{(l\w+)\}(.*?)\\end\{tabular\}", text, re.S
-    ):
+    for body in re.findall(r"\\begin\{tabular\}\{(.*?)\\end\{tabular\}", text, re.S):
+        columns = re.sub(r">\{[^}]*\}p\{\S+?cm\}", "p", body.splitlines()[0]).rstrip("}")
+        assert set(columns) <= set("lrp")
         assert set(_rows(body)) == {len(columns)}
     unescaped = re.sub(r"\\[%_#$&{}]|\$\\pm\$|^% needs.*", "", text, flags=re.M)
     unescaped = re.sub(r" & ", "", unescaped)
@@ -37,23 +38,38 @@ def _check(text):
 @pytest.mark.parametrize("count", [1, 2, 4, 5])
 def test_tables_are_sound(make_run, count):
     runs = [make_run(f"size_resnet_{index}", epochs=1) for index in range(count)]
-    text = render_latex(build_report(runs))
+    text = report_latex(build_report(runs))
     _check(text)
-    assert text.count(r"\begin{table}") == {1: 2, 2: 1, 4: 1, 5: 2}[count]
+    assert text.count(r"\begin{table}") == {1: 3, 2: 2, 4: 2, 5: 3}[count]
     assert text.count(r"size\_resnet\_0") >= 2
 
 
 def test_tables_with_support_per_run_and_seeds_are_sound(make_run):
     runs = [make_run("a_b", 0), make_run("a_b", 1, errors=0.1), make_run("c", fingerprint="other")]
-    text = render_latex(build_report(runs))
+    text = report_latex(build_report(runs))
     _check(text)
     assert r"$\pm$" in text
-    assert "validated on different images" in text
+    captions = re.findall(r"\\caption\{.*", text)
+    assert len(captions) == 2
+    for caption in captions:  # tables are copied one by one
+        assert "validated on different images" in caption
+
+
+def test_each_run_has_its_numbers_under_its_name(make_run):
+    runs = [make_run("a_b"), make_run("c", errors=0.2)]
+    text = report_latex(build_report(runs))
+    spanners = r"\multicolumn{2}{c}{} & \multicolumn{3}{c}{a\_b} & \multicolumn{3}{c}{c} \\"
+    assert spanners in text
+    numbers = [f"{run.summary['valid']['f1'][9]:.3f}" for run in runs]
+    assert re.search(rf"^9 & 1,346 & .* & {numbers[0]} & .* & {numbers[1]} ", text, re.M)
+    for run in runs:
+        valid = run.summary["valid"]
+        assert f"{valid['correct']:,} / 5,007 & {100 * valid['accuracy']:.2f} \\%" in text
 
 
 def test_numbers_marks_and_confusion(make_run):
     run = make_run()
-    text, valid = render_latex(build_report([run])), run.summary["valid"]
+    text, valid = report_latex(build_report([run])), run.summary["valid"]
     scores = " & ".join(f"{valid[key][7]:.3f}" for key in ("precision", "recall", "f1"))
     assert f"7 & 887 & {scores} \\\\" in text
     assert r"0 & 5 \textdagger{} &" in text
@@ -63,9 +79,11 @@ def test_numbers_marks_and_confusion(make_run):
     assert "generated images" in text
 
 
-def test_escape():
-    assert escape(r"a_b & 5 % #1 {x} ~^\ † ±") == (
+def test_escape_latex():
+    assert escape_latex(r"a_b & 5 % #1 {x} ~^\ † ±") == (
         r"a\_b \& 5 \% \#1 \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{} "
         r"\textdagger{} $\pm$"
     )
-    assert escape("[64] px *") == "{[}64] px {*}", "not the length of the line break before it"
+    assert escape_latex("[64] px *") == "{[}64] px {*}", (
+        "not the length of the line break before it"
+    )

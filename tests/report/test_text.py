@@ -46,7 +46,7 @@ def test_one_run_shows_everything_in_80_columns(make_run):
 def test_one_run_shows_its_confusion_matrix(make_run):
     run = make_run()
     text = _shown([run])
-    matrix = text[text.index("confusion matrix") :]
+    matrix = text[text.index("Confusion matrix") :]
     for digit, counts in enumerate(run.summary["valid"]["confusion"]):
         expected = [str(count) if count else "·" for count in counts]
         assert _words(matrix, f"{digit} ") == [str(digit), *expected]
@@ -93,6 +93,18 @@ def test_warnings_and_seeds_are_shown(make_run):
     text = _shown([*runs, make_run("b", epochs=1, finished=False)], 120)
     assert "warning: b is not finished" in text
     assert "standard deviation over 2 seeds" in text
+
+
+def test_digits_with_too_few_images_are_dim_where_they_are_few(make_run):
+    few = make_run("few", support=(5, *[30] * 9), epochs=1)
+    many = make_run("many", support=(30,) * 10, epochs=1)
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system="standard")
+    console.print(render_text(build_report([few, many]), 120))
+    zero, one = (line for line in console.file.getvalue().splitlines() if line[:2] in ("0 ", "1 "))
+    dim = "\x1b[2m"
+    assert dim in zero
+    assert dim not in one
+    assert zero.rindex(dim) < zero.index("5 †") < zero.index("30", zero.index("5 †"))
 
 
 def test_names_are_not_read_as_markup(make_run, tmp_path):

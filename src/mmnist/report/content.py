@@ -9,7 +9,7 @@ from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.compare import seed_spread
-from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
+from mmnist.evaluation.metrics import SMALL_CLASS
 from mmnist.report.entry import Entry, read_entries
 from mmnist.runs import Run
 
@@ -36,25 +36,6 @@ class SeedMean(NamedTuple):
         )
 
 
-class Row(NamedTuple):
-    """One line of the per-class table."""
-
-    title: str
-    """`0` to `9`, `macro`, `weighted`."""
-    cells: list[tuple[str, str, str]]
-    """Precision, recall and F1 of each run, formatted; a dash for a class without images."""
-    support: list[int]
-    """Images in each run's validation set."""
-
-    def marked_support(self, index: int) -> str:
-        """Images of run `index`, with the mark of a class that is too small to judge."""
-        return f"{self.support[index]:,}{' ' + MARK if self.small(index) else ''}"
-
-    def small(self, index: int) -> bool:
-        """Whether run `index` has too few images of this class to judge it."""
-        return self.title.isdigit() and self.support[index] < SMALL_CLASS
-
-
 @dataclass(frozen=True)
 class Report:
     """Runs side by side."""
@@ -65,28 +46,6 @@ class Report:
     def same_images(self) -> bool:
         """Whether all runs were validated on the same images."""
         return len({entry.images for entry in self.entries}) == 1
-
-    @cached_property
-    def rows(self) -> list[Row]:
-        """One row per digit, then the macro and the weighted mean."""
-        all_metrics = [entry.metrics for entry in self.entries]
-        digits = [
-            Row(
-                str(digit),
-                [
-                    _cells(m.precision[digit], m.recall[digit], m.f1[digit], m.support[digit])
-                    for m in all_metrics
-                ],
-                [int(m.support[digit]) for m in all_metrics],
-            )
-            for digit in range(CLASSES)
-        ]
-        images = [m.n for m in all_metrics]
-        return [
-            *digits,
-            Row("macro", [_cells(*m.macro, m.n) for m in all_metrics], images),
-            Row("weighted", [_cells(*m.weighted, m.n) for m in all_metrics], images),
-        ]
 
     @cached_property
     def seed_means(self) -> list[SeedMean]:
@@ -138,18 +97,6 @@ class Report:
                 f"validation images may show too; {seen}"
             )
 
-    @property
-    def notes(self) -> list[str]:
-        """Sentences to print below a table: the mark, means over seeds, warnings."""
-        notes = [f"{MARK} {SMALL_NOTE}."] if self.small else []
-        notes += [f"{seed_mean}." for seed_mean in self.seed_means]
-        return notes + [f"Warning: {warning}." for warning in self.warnings]
-
-    @property
-    def small(self) -> bool:
-        """Whether any class of any run is too small to judge."""
-        return any(row.small(index) for row in self.rows for index in range(len(self.entries)))
-
 
 def build_report(runs: Sequence[Run]) -> Report:
     """Read the runs' results.
@@ -180,12 +127,6 @@ def percent_interval(interval: tuple[float, float]) -> str:
     """(0.96, 0.99) → `96.00–99.00 %`."""
     low, high = interval
     return f"{100 * low:.2f}–{100 * high:.2f} %"
-
-
-def _cells(precision: float, recall: float, f1: float, images: int) -> tuple[str, str, str]:
-    if not images:
-        return ("–", "–", "–")
-    return (f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}")
 
 
 def _differing(entries: Sequence[Entry]) -> list[str]:

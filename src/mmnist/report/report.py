@@ -1,4 +1,4 @@
-"""Runs → report: a table in one of four formats, and figures in a folder."""
+"""Runs → report: its tables in one of four formats, and the folder for them and its figures."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,16 +8,40 @@ from mmnist.errors import InputError
 from mmnist.files import write_text
 from mmnist.report.content import Report
 from mmnist.report.latex import render_latex
-from mmnist.report.tables import render_csv, render_markdown
+from mmnist.report.markdown import escape_markdown, markdown_rows
+from mmnist.report.run_tables import csv_table, report_tables
+from mmnist.report.table import render_csv
 from mmnist.report.text import plain_text
 from mmnist.runs import Run
+
+#: Runs side by side in one LaTeX table, as in the paper's Figure 3.
+RUNS_PER_TABLE = 4
+
+
+def report_markdown(report: Report) -> str:
+    """All tables, then all their notes, each once."""
+    tables = report_tables(report, len(report.entries))
+    parts = [f"{escape_markdown(table.title)}:\n\n{markdown_rows(table)}" for table in tables]
+    notes = dict.fromkeys(note for table in tables for note in (*table.notes, *table.caveats))
+    return "\n".join([*parts, *(f"{escape_markdown(note)}\n" for note in notes)])
+
+
+def report_latex(report: Report) -> str:
+    """All tables, each with its notes in the caption."""
+    return render_latex(*report_tables(report, RUNS_PER_TABLE))
+
+
+def report_csv(report: Report) -> str:
+    """All numbers, with the columns of `csv_table`."""
+    return render_csv(csv_table(report))
+
 
 #: How each format is written, and the file that holds it.
 FORMATS: dict[str, tuple[Callable[[Report], str], str]] = {
     "text": (plain_text, "report.txt"),
-    "csv": (render_csv, "report.csv"),
-    "md": (render_markdown, "report.md"),
-    "latex": (render_latex, "report.tex"),
+    "csv": (report_csv, "report.csv"),
+    "md": (report_markdown, "report.md"),
+    "latex": (report_latex, "report.tex"),
 }
 
 

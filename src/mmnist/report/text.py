@@ -1,32 +1,35 @@
 """A report for the terminal, drawn with rich."""
 
 import io
-import textwrap
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column as GridColumn
+from rich.table import Table as Grid
 from rich.text import Text
 
-from mmnist.evaluation.metrics import CLASSES
+from mmnist.evaluation.metrics import Metrics
 from mmnist.report.content import (
     MARK,
     SMALL_NOTE,
     Report,
-    Row,
     describe_model,
     percent,
     percent_interval,
 )
 from mmnist.report.entry import DATA, Entry
+from mmnist.report.run_tables import confusion_table, per_class_table
+from mmnist.report.table import Column, Table
 
 #: Width of a saved text report, in characters.
 SAVED_WIDTH = 100
 
-# Widths in characters: the first block, alone and with the support; a run's block, alone and with
-# the support; the gap between blocks.
-_TITLES, _TITLES_SUPPORT, _RUN, _RUN_SUPPORT, _GAP = 13, 18, 26, 36, 3
+#: Blank characters between blocks that stand side by side.
+_GAP = 3
+#: Longest line of a run's name in the overview, in characters.
+_NAME = 26
 
 
 def render_text(report: Report, width: int) -> RenderableType:
@@ -36,9 +39,9 @@ def render_text(report: Report, width: int) -> RenderableType:
         _header(report.entries[0]) if single else _overview(report),
         *(Text(f"warning: {warning}", style="yellow") for warning in report.warnings),
     ]
-    for indices in _groups(report, width):
-        parts += ["", _class_table(report, indices)]
-    if report.small:
+    for blocks in _class_tables(report, width):
+        parts += ["", blocks]
+    if any(entry.metrics.small.any() for entry in report.entries):
         parts += [Text(f"{MARK} {SMALL_NOTE}", style="yellow")]
     if report.seed_means:
         parts += ["", *(Text(str(seed_mean)) for seed_mean in report.seed_means)]
@@ -56,117 +59,90 @@ def plain_text(report: Report) -> str:
 
 
 def _header(entry: Entry) -> RenderableType:
-    metrics = entry.metrics
-    low_to_high = percent_interval(metrics.interval)
-    lines = Table.grid(padding=(0, 2))
+    lines = Grid.grid(padding=(0, 2))
     lines.add_row("network", Text(describe_model(entry.run.experiment)))
     lines.add_row("data", DATA[entry.origin])
-    lines.add_row("validation", f"{metrics.n:,} images (split {entry.split})")
+    lines.add_row("validation", f"{entry.metrics.n:,} images (split {entry.split})")
     lines.add_row("best epoch", entry.progress)
     if entry.loss is not None:
         lines.add_row("loss", f"{entry.loss:.4f} (validation)")
-    accuracy = Text(percent(metrics.accuracy), style="bold")
-    accuracy.append(
-        f"  (95 % interval {low_to_high}; {metrics.correct:,} of {metrics.n:,} right)",
-        style="not bold",
-    )
-    lines.add_row("accuracy", accuracy)
+    lines.add_row("accuracy", _accuracy(entry.metrics))
     return Group(Text(entry.label, style="bold"), lines)
 
 
-def _overview(report: Report) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", overflow="fold", max_width=_RUN)
+def _overview(report: Report) -> Grid:
+    lines = Grid.grid(padding=(0, 2))
+    lines.add_column(style="bold", overflow="fold", max_width=_NAME)
     for entry in report.entries:
-        metrics = entry.metrics
-        result = f"{metrics.correct:,} of {metrics.n:,} right"
-        table.add_row(
-            Text(entry.label),
-            Text(
-                f"{describe_model(entry.run.experiment)}\n"
-                f"{DATA[entry.origin]}; best epoch {entry.progress}; {result}"
-            ),
-        )
-    return table
+        data = f"{DATA[entry.origin]}; best epoch {entry.progress}"
+        about = Text(f"{describe_model(entry.run.experiment)}\n{data}")
+        lines.add_row(Text(entry.label), Group(_accuracy(entry.metrics), about))
+    return lines
 
 
-def _class_table(report: Report, indices: Sequence[int]) -> Table:
-    """Per-class numbers of some of the runs: digits at the left, then the columns of each run."""
-    labels = _aligned([report.entries[index].label for index in indices])
-    blocks = [_title_block(report, indices[0], "\n" * labels[0].count("\n"))]
-    blocks += [_run_block(report, *pair) for pair in zip(indices, labels, strict=True)]
-    grid = Table.grid(padding=(0, _GAP, 0, 0))
-    grid.add_row(*blocks)
-    return grid
-
-
-def _title_block(report: Report, index: int, heading: str) -> Group:
-    table = _numbers(["support"] if report.same_images else [], title="digit")
-    for row in report.rows:
-        support = [row.marked_support(index)] if report.same_images else []
-        _add(table, row, index, [row.title, *support])
-    if len(report.entries) == 1:
-        return Group(table)
-    return Group(heading, table, "", Text("accuracy", style="bold"), "95 % interval")
-
-
-def _run_block(report: Report, index: int, label: str) -> Group:
-    support = [] if report.same_images else ["support"]
-    table = _numbers(["precision", "recall", "f1", *support])
-    for row in report.rows:
-        _add(table, row, index, [*row.cells[index], *(row.marked_support(index) for _ in support)])
-    if len(report.entries) == 1:  # the header says the rest
-        return Group(table)
-    metrics = report.entries[index].metrics
-    return Group(
-        Text(label, style="bold", justify="center"),
-        table,
-        "",
-        Text(percent(metrics.accuracy), style="bold", justify="center"),
-        Text(percent_interval(metrics.interval), justify="center"),
+def _accuracy(metrics: Metrics) -> Text:
+    interval = percent_interval(metrics.interval)
+    return Text.assemble(
+        (percent(metrics.accuracy), "bold"),
+        f"  (95 % interval {interval}; {metrics.correct:,} of {metrics.n:,} right)",
     )
 
 
-def _numbers(columns: Sequence[str], title: str | None = None) -> Table:
-    """An empty table: columns of numbers, and one of titles before them."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    if title is not None:
-        table.add_column(title, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+def _class_tables(report: Report, width: int) -> Iterator[RenderableType]:
+    """Per-class numbers: digits at the left, then as many runs as fit; the others below them."""
+    table = per_class_table(report, report.entries)
+    (_, titles), *runs = table.spans
+    left = _block(table, titles, report.entries[0] if report.same_images else None)
+    if not runs:
+        yield left
+        return
+    blocks = [
+        _block(table, columns, entry, label)
+        for (label, columns), entry in zip(runs, report.entries, strict=True)
+    ]
+    size = max(1, (width - _width(left)) // (_GAP + max(map(_width, blocks))))
+    for start in range(0, len(blocks), size):
+        row = [left, *blocks[start : start + size]]
+        grid = Grid.grid(*(GridColumn(vertical="bottom") for _ in row), padding=(0, _GAP, 0, 0))
+        grid.add_row(*row)
+        yield grid
 
 
-def _add(table: Table, row: Row, index: int, cells: Sequence[str]) -> None:
-    """Add a line; a small class is dim, and the means stand apart from the digits."""
-    table.add_row(*cells, style="dim" if row.small(index) else None, end_section=row.title == "9")
+def _block(
+    table: Table, columns: Sequence[Column], entry: Entry | None = None, title: str = ""
+) -> Grid:
+    """Some columns below a title; digits of which `entry` has too few images are dim."""
+    block = _empty(columns)
+    block.title = Text(title, "not italic bold", no_wrap=False, overflow="fold") if title else None
+    small = [] if entry is None else np.flatnonzero(entry.metrics.small)
+    ends = np.cumsum([len(rows) for rows in table.groups]) - 1
+    for place, row in enumerate(table.rows):
+        block.add_row(
+            *(column.cell(row) for column in columns),
+            style="dim" if place in small else None,
+            end_section=place in ends,
+        )
+    return block
 
 
 def _confusion(entry: Entry) -> Group:
-    digits = range(CLASSES)
-    table = _numbers([str(digit) for digit in digits], title="label")
-    for label in digits:
-        counts = entry.metrics.confusion[label]
-        table.add_row(
-            str(label),
-            *(
-                Text(f"{counts[digit] or '·'}", style="green" if digit == label else "")
-                for digit in digits
-            ),
-        )
-    return Group(Text("confusion matrix: label (row) by prediction (column)", style="bold"), table)
+    table = confusion_table(entry)
+    block = _empty(table.shown)
+    for place, row in enumerate(table.rows):
+        label, *counts = (column.cell(row) for column in table.shown)
+        cells = [Text("·" if count == "0" else count) for count in counts]
+        cells[place].stylize("green")
+        block.add_row(label, *cells)
+    return Group(Text(table.title, style="bold"), block)
 
 
-def _groups(report: Report, width: int) -> Iterator[range]:
-    """Indices of the runs, as many at a time as fit side by side."""
-    titles, run = (_TITLES_SUPPORT, _RUN) if report.same_images else (_TITLES, _RUN_SUPPORT)
-    size = max(1, (width - titles) // (_GAP + run))
-    for start in range(0, len(report.entries), size):
-        yield range(start, min(start + size, len(report.entries)))
+def _empty(columns: Sequence[Column]) -> Grid:
+    block = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        block.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
+    return block
 
 
-def _aligned(labels: Sequence[str]) -> list[str]:
-    """The labels wrapped to the width of a run's columns, all to the same number of lines."""
-    broken = [textwrap.wrap(label, _RUN) for label in labels]
-    height = max(map(len, broken))
-    return ["\n".join([""] * (height - len(lines)) + lines) for lines in broken]
+def _width(block: Grid) -> int:
+    """Width of a block in characters, wherever it is shown."""
+    return Console(width=1000).measure(block).maximum

@@ -5,9 +5,9 @@ from statistics import mean, stdev
 import pytest
 from scipy.stats import binomtest, t
 
+from mmnist.report.markdown import render_markdown
 from mmnist.report.study.accuracy import accuracy_table
 from mmnist.report.study.content import StudyContent
-from mmnist.report.study.table import render_markdown
 
 
 def _rows(result):

@@ -4,9 +4,10 @@ import pytest
 from report.study.invented import NUMBERS, STUDY
 from scipy.stats import binomtest
 
+from mmnist.report.markdown import render_markdown
 from mmnist.report.study.claims import claim_table, single_tests_of, single_tests_table
 from mmnist.report.study.content import build_content
-from mmnist.report.study.table import render_csv, render_markdown
+from mmnist.report.table import render_csv
 
 
 def test_every_claim_has_two_verdicts(content):

@@ -3,9 +3,9 @@
 import pytest
 from report.study.invented import COSTS
 
+from mmnist.report.markdown import render_markdown
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.costs import cost_table, costs_of
-from mmnist.report.study.table import render_markdown
 from mmnist.study.costs import Cost
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
+from mmnist.report.markdown import render_markdown
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.per_class import per_class_table
-from mmnist.report.study.table import render_markdown
 
 
 def _table(result, place=0):

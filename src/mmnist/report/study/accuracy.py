@@ -8,8 +8,9 @@ import numpy as np
 from mmnist.evaluation.metrics import wilson_interval
 from mmnist.report.content import percent, percent_interval
 from mmnist.report.study.content import StudyContent, interval_of, judged_part, seeds_of
-from mmnist.report.study.table import VARIANT, Column, Table, integer
+from mmnist.report.study.table import VARIANT
 from mmnist.report.study.wording import count, joined
+from mmnist.report.table import Column, Table, integer
 from mmnist.study.results import ComparisonResult, VariantResult
 
 

@@ -5,7 +5,6 @@ from math import isnan
 from typing import Any
 
 from mmnist.report.study.content import StudyContent
-from mmnist.report.study.table import Column, Table, integer
 from mmnist.report.study.wording import (
     estimate,
     estimate_interval,
@@ -19,6 +18,7 @@ from mmnist.report.study.wording import (
     published_images,
     seed_numbers,
 )
+from mmnist.report.table import Column, Table, integer
 from mmnist.study.findings import Finding, Test
 from mmnist.study.results import ComparisonResult
 from mmnist.study.verdicts import Judgement

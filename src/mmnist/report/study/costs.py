@@ -5,7 +5,8 @@ from typing import Any
 
 from mmnist.config.schema import Experiment
 from mmnist.report.study.content import StudyContent
-from mmnist.report.study.table import VARIANT, Column, Table, integer
+from mmnist.report.study.table import VARIANT
+from mmnist.report.table import Column, Table, integer
 from mmnist.study.costs import Cost
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from mmnist.files import write_text
 from mmnist.report.figures import STYLE, save_figure
+from mmnist.report.markdown import render_markdown
 from mmnist.report.study.accuracy import accuracy_table
 from mmnist.report.study.claims import claim_table, single_tests_of, single_tests_table
 from mmnist.report.study.content import StudyContent, build_content
@@ -20,8 +21,9 @@ from mmnist.report.study.per_class import per_class_table
 from mmnist.report.study.runs import write_runs
 from mmnist.report.study.setting import describe_setting, missing_runs
 from mmnist.report.study.summary import line, render_head, render_summary
-from mmnist.report.study.table import Table, render_markdown, write_table
+from mmnist.report.study.table import write_table
 from mmnist.report.study.wording import count, joined
+from mmnist.report.table import Table
 from mmnist.study.results import ComparisonResult, StudyResult
 from mmnist.terminal import messages
 

@@ -8,8 +8,8 @@ import numpy as np
 from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
 from mmnist.report.content import MARK
 from mmnist.report.study.content import StudyContent
-from mmnist.report.study.table import Column, Table
 from mmnist.report.study.wording import count
+from mmnist.report.table import Column, Table
 from mmnist.study.results import ComparisonResult, VariantResult
 
 _MEASURES = {"precision": "precision", "recall": "recall", "f1": "F1"}

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from mmnist.report.markdown import escape_markdown, render_markdown
 from mmnist.report.study.claims import claim_table
 from mmnist.report.study.content import StudyContent
-from mmnist.report.study.table import render_markdown
 from mmnist.report.study.wording import count
-from mmnist.report.tables import escape_markdown
 from mmnist.study.findings import LEVEL, Finding, Verdict
 from mmnist.study.methods import Method
 

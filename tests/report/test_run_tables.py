@@ -1,4 +1,4 @@
-"""CSV and Markdown, read back."""
+"""The tables of a report: their content, and CSV and Markdown read back."""
 
 import io
 import re
@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from mmnist.report.content import SMALL_NOTE, build_report
-from mmnist.report.tables import render_csv, render_markdown
+from mmnist.report.report import report_csv, report_markdown
+from mmnist.report.run_tables import per_class_table
 from mmnist.runs import Run
 
 
 def _csv(*runs):
-    return pd.read_csv(io.StringIO(render_csv(build_report(runs))), dtype={"seed": str})
+    return pd.read_csv(io.StringIO(report_csv(build_report(runs))), dtype={"seed": str})
 
 
 def _tables(markdown):
@@ -25,6 +26,42 @@ def _tables(markdown):
         assert all(set(cell) <= set(" -:") for cell in rows[1])
         tables.append([[cell.strip() for cell in row] for row in [rows[0], *rows[2:]]])
     return tables
+
+
+def _cells(table, heading, spanner=""):
+    """The cells of one column."""
+    (column,) = (c for c in table.shown if (c.heading, c.spanner) == (heading, spanner))
+    return [column.cell(row) for row in table.rows]
+
+
+def test_rows_are_the_metrics_of_each_run(make_run):
+    runs = [make_run("a", errors=0.02), make_run("b", errors=0.3)]
+    report = build_report(runs)
+    table = per_class_table(report, report.entries)
+    assert _cells(table, "digit") == [*map(str, range(10)), "macro", "weighted"]
+    for run in runs:
+        valid = run.summary["valid"]
+        for name in ("precision", "recall", "f1"):
+            values = [*valid[name], valid["macro"][name], valid["weighted"][name]]
+            assert _cells(table, name, run.name) == [f"{value:.3f}" for value in values]
+    support = [*runs[0].summary["valid"]["support"], *[5007] * 2]
+    assert [int(re.sub(r"\D", "", cell)) for cell in _cells(table, "support")] == support
+    assert [len(rows) for rows in table.groups] == [10, 2]
+
+
+def test_small_classes_are_marked_and_others_not(make_run):
+    report = build_report([make_run(support=(0, 19, 20, 900, *[1500] * 6))])
+    table = per_class_table(report, report.entries)
+    assert _cells(table, "support")[:5] == ["0 †", "19 †", "20", "900", "1,500"]
+    assert {_cells(table, name)[0] for name in ("precision", "recall", "f1")} == {"–"}
+    assert table.notes == (f"† {SMALL_NOTE}.",)
+    large = build_report([make_run("large", support=[20] * 10)])
+    assert per_class_table(large, large.entries).notes == ()
+
+
+def test_means_are_never_marked(make_run):
+    report = build_report([make_run(support=(1,) * 10)])
+    assert _cells(per_class_table(report, report.entries), "support")[10:] == ["10", "10"]
 
 
 def test_csv_holds_every_number(make_run):
@@ -80,7 +117,7 @@ def test_csv_says_where_the_images_come_from(make_run):
 
 def test_markdown_of_one_run(make_run):
     run = make_run()
-    text, valid = render_markdown(build_report([run])), run.summary["valid"]
+    text, valid = report_markdown(build_report([run])), run.summary["valid"]
     runs, classes, confusion = _tables(text)
     assert runs[1][0] == "quickstart/seed-0"
     assert "generated images" in runs[1][2]
@@ -96,29 +133,28 @@ def test_markdown_of_one_run(make_run):
 
 def test_markdown_of_several_runs(make_run):
     runs = [make_run("size_resnet18"), make_run("b", errors=0.2)]
-    overview, classes = _tables(render_markdown(build_report(runs)))
+    overview, classes = _tables(report_markdown(build_report(runs)))
     assert [row[0] for row in overview[1:]] == [r"size\_resnet18", "b"]
     assert classes[0][:3] == ["digit", "support", r"size\_resnet18 precision"]
     assert len(classes[0]) == 2 + 3 * 2
-    for place, run in [(2, runs[0]), (5, runs[1])]:
+    for row, place, run in [(1, 2, runs[0]), (2, 5, runs[1])]:
         valid = run.summary["valid"]
         assert classes[10][place] == f"{valid['precision'][9]:.3f}"
-        assert classes[-2][place] == f"{100 * valid['accuracy']:.2f} %"
-        assert classes[-1][place].startswith(f"{100 * valid['interval'][0]:.2f}–")
-    assert [row[0] for row in classes[-2:]] == ["accuracy", "95 % interval"]
+        assert overview[row][5] == f"{100 * valid['accuracy']:.2f} %"
+        assert overview[row][6].startswith(f"{100 * valid['interval'][0]:.2f}–")
 
 
 def test_markdown_shows_support_per_run_for_different_images(make_run):
     runs = [make_run("a"), make_run("b", fingerprint="other", support=(30,) * 9 + (7,))]
-    text = render_markdown(build_report(runs))
+    text = report_markdown(build_report(runs))
     _, classes = _tables(text)
     assert classes[0][1:5] == ["a precision", "a recall", "a f1", "a support"]
     assert (classes[1][4], classes[1][8]) == ("5 †", "30")
     assert (classes[10][4], classes[10][8]) == ("1,346", "7 †")
-    assert "Warning: these runs were validated on different images" in text
+    assert text.count("Warning: these runs were validated on different images") == 1
 
 
 def test_markdown_escapes_what_would_break_a_table(make_run, tmp_path):
     runs = [make_run("a", root=tmp_path / folder) for folder in ("x|y", "z")]
-    overview, _ = _tables(render_markdown(build_report(runs)))
+    overview, _ = _tables(report_markdown(build_report(runs)))
     assert r"x\|y" in overview[1][0]
