@@ -88,7 +88,7 @@ LIGHT = {
         "torch fastai matplotlib.pyplot"
     ),
     "mmnist.evaluation.metrics, mmnist.evaluation.compare": "torch fastai",
-    "mmnist.study.costs": "torch fastai",
+    "mmnist.study.costs, mmnist.evaluation.labelling": "torch fastai",
 }
 
 
