@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from mmnist.data.store import open_store
 from mmnist.errors import InputError
@@ -21,6 +22,33 @@ def test_predictions_of_the_validation_images_are_those_of_training(tiny_run):
     index, _, expected = tiny_run.predictions("valid")
     images = open_store(tiny_run.experiment.data.path).images("train")[index]
     np.testing.assert_allclose(predict_probabilities(tiny_run, images, "cpu"), expected, atol=1e-5)
+
+
+def test_only_the_computation_is_in_inference_mode(tiny_run, monkeypatch):
+    """Preparing a batch and the network are; what the caller does between two batches is not."""
+    inside, between = [], []
+
+    def noting(function):
+        def noted(*arguments):
+            inside.append(torch.is_inference_mode_enabled())
+            return function(*arguments)
+
+        return noted
+
+    def load(*arguments):
+        model = load_best_model(*arguments)
+        model.forward = noting(model.forward)
+        return model
+
+    load_best_model = predict.load_best_model
+    monkeypatch.setattr(predict, "load_best_model", load)
+    monkeypatch.setattr(predict.Preprocess, "__call__", noting(predict.Preprocess.__call__))
+    images = open_store(tiny_run.experiment.data.path).images("test")[:33]  # batches of 16
+    predict_probabilities(
+        tiny_run, images, "cpu", lambda _: between.append(torch.is_inference_mode_enabled())
+    )
+    assert inside == [True] * 6
+    assert between == [False] * 3
 
 
 def test_average_over_runs_and_views(monkeypatch):

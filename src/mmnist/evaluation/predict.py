@@ -98,20 +98,28 @@ def _apply(
     model = load_best_model(run, experiment).to(hardware.device).eval()
     if compute.channels_last:
         model.to(memory_format=torch.channels_last)
-    batches = Batches(
-        ImageSource(images, hardware.device),
-        np.arange(len(images)),
-        np.zeros(len(images), dtype=np.int64),
-        Preprocess.of(experiment),
-        batch_size=experiment.train.batch_size,
-        workers=compute.workers,
+    batches = iter(
+        Batches(
+            ImageSource(images, hardware.device),
+            np.arange(len(images)),
+            np.zeros(len(images), dtype=np.int64),
+            Preprocess.of(experiment),
+            batch_size=experiment.train.batch_size,
+            workers=compute.workers,
+        )
     )
-    with torch.inference_mode():
+
+    @torch.inference_mode()  # of each batch: if it enclosed the yield, it would stay on outside
+    def next_output() -> Tensor | None:
         for batch, _ in batches:
             with hardware.autocast():
                 output = function(model, batch)
-            yield output.float()
-            progress(len(batch))
+            return output.float()
+        return None
+
+    while (output := next_output()) is not None:
+        yield output
+        progress(len(output))
 
 
 def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
