@@ -82,12 +82,15 @@ def test_several_runs_average_their_probabilities(mmnist, run, tiny, tmp_path):
         (["tiny", "--input", "wrong.npy", "--output", "x.csv"], "wrong.npy"),
         (["tiny", "--input", "text.npy", "--output", "x.csv"], "text.npy"),
         (["tiny", "--input", "evil.pickle", "--output", "x.csv"], "refused to load"),
-        (["tiny", "--input", "wrong.npy"], "--input needs --output"),
+        (
+            ["tiny", "--input", "wrong.npy"],
+            "the labels of wrong.npy have no usual place: name the CSV with --output",
+        ),
         (["tiny", "--input", "wrong.npy", "--data", "runs"], "--input and --data both say"),
         (["tiny", "--data", "runs"], "no data set at runs"),
         (["tiny", "--probabilities", "p.xlsx"], "must end in .csv or .npy"),
         (["tiny", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'cuda'"),
-        (["tiny", "--readings", "r.txt"], "--readings r.txt: the name must end in .csv"),
+        (["tiny", "--readings", "r.txt"], "r.txt: the name of a file of readings must end in .csv"),
         (["tiny", "--readings", "r.csv"], "does not tell where digits are"),
         (
             ["tiny", "weightless", "--readings", "r.csv"],
@@ -169,7 +172,7 @@ def test_a_missing_data_set_is_not_to_be_made_anew(mmnist, run):
     done = mmnist("predict", "tiny")
     assert done.returncode == 2
     assert "relative to the working directory" in done.stderr
-    assert "--input" in done.stderr
+    assert "or choose the images to label with --input or --data" in done.stderr
 
 
 def test_damaged_weights_are_named(mmnist, run):

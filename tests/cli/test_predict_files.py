@@ -27,7 +27,7 @@ def run(tiny_run, tmp_path, monkeypatch) -> Run:
         (["tiny", "-o", "."], ". is a folder; name a file, such as labels.csv"),
         (["tiny", "-o", "runs"], "runs is a folder; name a file, such as runs/labels.csv"),
         (["tiny", "-o", "file/x.csv"], "file/x.csv cannot be written: file is a file"),
-        (["tiny", "-i", "file", "-o", "./file"], "file is the --input, and would be overwritten"),
+        (["tiny", "-i", "file", "-o", "./file"], "file holds the images to label, and would be"),
         (["tiny", "--probabilities", "runs/tiny/seed-0/submission.csv"], "must be different files"),
     ],
 )
@@ -35,14 +35,14 @@ def test_files_that_cannot_be_written(run, monkeypatch, capfd, arguments, messag
     def computed(*_, **__):
         pytest.fail("was computed before the files were looked at")
 
-    monkeypatch.setattr(predict, "predict_probabilities", computed)
+    monkeypatch.setattr(predict, "mean_probabilities", computed)
     (run.path.parents[2] / "file").touch()
     assert mmnist(["predict", *arguments]) == 2
     assert message in capfd.readouterr().err
 
 
 def test_a_folder_without_permission_is_seen_before(run, monkeypatch, capfd):
-    monkeypatch.setattr(predict, "predict_probabilities", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr(predict, "mean_probabilities", lambda *_, **__: pytest.fail("computed"))
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may do all
     assert mmnist(["predict", "tiny", "-o", "new/x.csv"]) == 2
     assert "new/x.csv cannot be written: no permission to write to ." in capfd.readouterr().err

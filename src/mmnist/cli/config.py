@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from mmnist.cli.options import Overrides
+
 app = typer.Typer(no_args_is_help=True, help="Show, check and document configuration files.")
 
 
@@ -15,12 +17,7 @@ Format = Literal["json", "markdown"]
 @app.command()
 def show(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.")],
-    overrides: Annotated[
-        list[str],
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=5; repeatable."
-        ),
-    ] = [],  # noqa: B006 - typer wants the value itself
+    overrides: Overrides = (),
 ) -> None:
     """Print a configuration with all its keys, and where each value comes from.
 

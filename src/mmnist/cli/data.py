@@ -9,9 +9,6 @@ from mmnist.cli.options import LabelMode, Part
 from mmnist.defaults import DATA
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from mmnist.config.schema import SplitSettings
     from mmnist.data.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Make, import and inspect data sets.")
@@ -111,21 +108,15 @@ def info(
     from mmnist.config.loading import load_experiment
     from mmnist.config.schema import DataSettings
     from mmnist.data.store import open_store
+    from mmnist.report.dataset import describe_dataset
     from mmnist.terminal import console
 
     settings = DataSettings() if config is None else load_experiment(config).data
-    store = open_store(path or Path(settings.path))
-    split_text, split_counts = _split(store, settings.split)
-    lines = {
-        "data set": store.path,
-        **_source_lines(store),
-        "images": f"{store.count('train'):,} train, {store.count('test'):,} test",
-        "fingerprint": store.fingerprint,
-        "split": f"{split_text} ({config or 'default'})",
-    }
-    for title, value in lines.items():
+    store = open_store(path or settings.path)
+    facts, labels = describe_dataset(store, settings.split, str(config or "default"))
+    for title, value in facts.items():
         console.print(f"{title + ':':<13}{value}", markup=False, soft_wrap=True)
-    console.print(_label_table(store, split_counts))
+    console.print(labels)
 
 
 @app.command()
@@ -155,6 +146,7 @@ def show(
     """Draw images with their labels, or augmented versions of them."""
     from mmnist.data.store import open_store
     from mmnist.errors import InputError
+    from mmnist.report.dataset import captions
     from mmnist.report.grid import labelled_grid
     from mmnist.terminal import console
 
@@ -172,7 +164,7 @@ def show(
         )
     count = count or (40 if experiment is None else 5)
     images = store.images(part)[first : first + count]
-    captions = _captions(store, part, first, len(images))
+    texts = captions(store, part, first, len(images))
     what = f"{len(images)} images"
     if experiment is not None:
         from mmnist.pipeline.preview import augmented_versions
@@ -180,20 +172,9 @@ def show(
         shown = augmented_versions(experiment, images, columns - 1)
         images = shown.reshape(-1, *shown.shape[2:])
         what += f", each {columns} times"
-        captions = [text for caption in captions for text in [caption] + [""] * (columns - 1)]
-    labelled_grid(images, captions, columns, output)
+        texts = [each for text in texts for each in [text] + [""] * (columns - 1)]
+    labelled_grid(images, texts, columns, output)
     console.print(f"{what}: {output}", markup=False, soft_wrap=True)
-
-
-def _captions(store: "Store", part: Part, first: int, count: int) -> list[str]:
-    """Id and label of each image, with the three digits where they are known."""
-    labels, digits = store.labels(part), store.digits(part)
-    captions = []
-    for i in range(first, first + count):
-        label = "" if labels is None else f": {labels[i]}"
-        three = "" if digits is None else f"  ({' '.join(map(str, digits[i]))})"
-        captions.append(f"{i}{label}{three}")
-    return captions
 
 
 def _print_summary(store: "Store", output: Path) -> None:
@@ -204,54 +185,3 @@ def _print_summary(store: "Store", output: Path) -> None:
         markup=False,
         soft_wrap=True,
     )
-
-
-def _source_lines(store: "Store") -> dict[str, object]:
-    source = store.manifest.source
-    if not store.generated:
-        return {"source": "the competition's files"}
-    return {
-        "source": f"generated, seed {source.get('seed')}, labels {source.get('labels')}",
-        "generator": f"version {source.get('generator_version')}",
-        "digits": source.get("digits"),
-    }
-
-
-def _split(store: "Store", settings: "SplitSettings") -> tuple[str, list[list[int]]]:
-    """Return a split in words, and its counts per label for training and validation."""
-    import numpy as np
-
-    from mmnist.data.splits import split_indices
-    from mmnist.data.store import CLASSES
-    from mmnist.errors import InputError
-
-    labels = store.labels("train")
-    try:
-        sides = split_indices(labels, settings)
-    except InputError as error:
-        return str(error), []
-    text = f"{settings.words}: {len(sides[0]):,} train, {len(sides[1]):,} validate"
-    return text, [np.bincount(labels[side], minlength=CLASSES).tolist() for side in sides]
-
-
-def _label_table(store: "Store", split_counts: list[list[int]]) -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    counts = store.manifest.label_counts
-    columns = {part: counts[part] for part in ("train", "test") if part in counts}
-    columns |= dict(zip(("split: train", "validate"), split_counts, strict=False))
-    table = Table("label", box=SIMPLE_HEAD, show_footer=True)
-    table.columns[0].footer = "all"
-    for title, values in columns.items():
-        table.add_column(title, f"{sum(values):,}", justify="right")
-        if title in counts:
-            table.add_column("share", justify="right")
-    for label in range(len(counts["train"])):
-        cells = []
-        for title, values in columns.items():
-            cells.append(f"{values[label]:,}")
-            if title in counts:
-                cells.append(f"{values[label] / sum(values):.2%}")
-        table.add_row(str(label), *cells)
-    return table

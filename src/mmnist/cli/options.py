@@ -17,3 +17,12 @@ Part = Literal["train", "test"]
 LabelMode = Literal["natural", "uniform", "balanced"]
 
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
+#: Its default is `()`: typer passes on a list, but a list as default would be shared by all calls.
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one key of every configuration, e.g. train.epochs=5; repeatable.",
+    ),
+]

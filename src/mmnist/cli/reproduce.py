@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.options import Device, Runs
+from mmnist.cli.options import Device, Overrides, Runs
 from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ def reproduce(
         int | None,
         typer.Option(min=2, help="Training images of every run, for a smaller copy."),
     ] = None,
-    overrides: Annotated[
-        list[str],
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one key of every run, e.g. resize=64."
-        ),
-    ] = [],  # noqa: B006
+    overrides: Overrides = (),
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="List the runs, measure a few steps of each, and stop."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.options import Device, Runs
+from mmnist.cli.options import Device, Overrides, Runs
 from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
@@ -16,12 +16,7 @@ def train(
     configs: Annotated[
         list[Path], typer.Argument(metavar="CONFIG", help="YAML files, trained in turn.")
     ],
-    overrides: Annotated[
-        list[str],
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change one key, e.g. train.epochs=5; repeatable."
-        ),
-    ] = [],  # noqa: B006 - typer wants the value itself
+    overrides: Overrides = (),
     seeds: Annotated[
         int, typer.Option(min=1, help="Train this many seeds, starting from the configuration's.")
     ] = 1,

@@ -44,6 +44,15 @@ class DigitPools:
     fingerprint: str
 
 
+def may_share_digits(learned: str | None, shown: str | None) -> bool:
+    """Whether test images may show handwritten digits that a network has learned from.
+
+    `learned` and `shown` are the fingerprints of the digits of both, None where they are not known.
+    False if they are equal: test digits of one source are in test images only.
+    """
+    return learned != shown
+
+
 def load_digits(source: str, root: Path = Path()) -> DigitPools:
     """Digits from `source`, which is one of
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures, draw_texture, texture_variants, texture_weights
-from mmnist.data.digits import DigitPools
+from mmnist.data.digits import DigitPools, may_share_digits
 from mmnist.data.distortion import draw_distortion
 from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
 from mmnist.data.scenes import add_clipped, cut_backgrounds
@@ -56,13 +56,10 @@ def patch_source(digits: DigitPools, seed: int) -> PatchSource:
 
 
 def digits_overlap(patches: PatchSource, store: Store) -> str:
-    """Say whether the test images of a data set may show digits of the patches; empty if not.
-
-    They do not if both come from one source, whose test digits are in test images only.
-    """
+    """Say whether the test images of a data set may show digits of the patches; empty if not."""
     if not store.generated:
         return "the competition's test images may show MNIST digits that these epochs have seen"
-    if store.manifest.source.get("digits_sha256") == patches.digits_fingerprint:
+    if not may_share_digits(patches.digits_fingerprint, store.manifest.source.get("digits_sha256")):
         return ""
     return (
         "the data set was made from other digits, so its test images may show some that these "

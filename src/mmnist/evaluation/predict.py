@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmnist.config.model import CLASSES
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
+from mmnist.evaluation.labelling import check_probabilities_file, check_reads_digits
 from mmnist.evaluation.readings import find_digits
 from mmnist.files import replacing
 from mmnist.models.digit_reader import STRIDE
@@ -38,6 +39,26 @@ def predict_probabilities(
     return torch.cat([logits.softmax(1) for logits in outputs]).cpu().numpy()
 
 
+def mean_probabilities(
+    runs: Sequence[Run],
+    images: np.ndarray,
+    shift: int = 0,
+    device: str = "auto",
+    progress: Callable[[int], None] = lambda count: None,
+) -> np.ndarray:
+    """Mean of the probabilities of several runs and of all `shifted_views` of the images.
+
+    Arguments, result and errors as in `predict_probabilities`; `progress` counts each view of an
+    image once for each run.
+    """
+    each = [
+        predict_probabilities(run, view, device, progress)
+        for run in runs
+        for view in shifted_views(images, shift)
+    ]
+    return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)
+
+
 def read_digits(
     run: Run,
     images: np.ndarray,
@@ -63,16 +84,6 @@ def read_digits(
     return pd.concat(parts, ignore_index=True)
 
 
-def check_reads_digits(run: Run) -> None:
-    """Raise InputError unless the network of a run tells where digits are."""
-    architecture = run.experiment.model.architecture
-    if architecture != "digit_reader":
-        raise InputError(
-            f"{run.title} does not tell where digits are: its network is {architecture}; only a "
-            "digit_reader has locations that are as small as digits"
-        )
-
-
 def _apply(
     run: Run,
     images: np.ndarray,
@@ -87,20 +98,28 @@ def _apply(
     model = load_best_model(run, experiment).to(hardware.device).eval()
     if compute.channels_last:
         model.to(memory_format=torch.channels_last)
-    batches = Batches(
-        ImageSource(images, hardware.device),
-        np.arange(len(images)),
-        np.zeros(len(images), dtype=np.int64),
-        Preprocess.of(experiment),
-        batch_size=experiment.train.batch_size,
-        workers=compute.workers,
+    batches = iter(
+        Batches(
+            ImageSource(images, hardware.device),
+            np.arange(len(images)),
+            np.zeros(len(images), dtype=np.int64),
+            Preprocess.of(experiment),
+            batch_size=experiment.train.batch_size,
+            workers=compute.workers,
+        )
     )
-    with torch.inference_mode():
+
+    @torch.inference_mode()  # of each batch: if it enclosed the yield, it would stay on outside
+    def next_output() -> Tensor | None:
         for batch, _ in batches:
             with hardware.autocast():
                 output = function(model, batch)
-            yield output.float()
-            progress(len(batch))
+            return output.float()
+        return None
+
+    while (output := next_output()) is not None:
+        yield output
+        progress(len(output))
 
 
 def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
@@ -124,6 +143,15 @@ def load_best_model(run: Run, experiment: Experiment) -> nn.Module:
     return model
 
 
+#: How often `shifted_views` moves images right and down, in units of the shift.
+_MOVES = ((1, 0), (-1, 0), (0, 1), (0, -1))
+
+
+def view_count(shift: int) -> int:
+    """Number of `shifted_views` of an image."""
+    return 1 + len(_MOVES) if shift else 1
+
+
 def shifted_views(images: np.ndarray, shift: int) -> Iterator[np.ndarray]:
     """Images uint8 [N, H, W] as they are, then moved `shift` pixels right, left, down and up.
 
@@ -134,14 +162,9 @@ def shifted_views(images: np.ndarray, shift: int) -> Iterator[np.ndarray]:
         return
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift)), mode="edge")
     height, width = images.shape[1:]
-    for row, column in ((1, 0), (1, 2), (0, 1), (2, 1)):
-        y, x = row * shift, column * shift
+    for right, down in _MOVES:
+        x, y = shift - right * shift, shift - down * shift
         yield padded[:, y : y + height, x : x + width]
-
-
-def average_probabilities(each: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of the probabilities [N, 10] of several runs on the same images."""
-    return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)
 
 
 def write_submission(
@@ -179,8 +202,7 @@ def write_probabilities(
         InputError: another suffix.
         RunError: the file cannot be written.
     """
-    if path.suffix not in (".csv", ".npy"):
-        raise InputError(f"--probabilities {path}: the name must end in .csv or .npy")
+    check_probabilities_file(path)
     with replacing(path) as temporary:
         if path.suffix == ".npy":
             np.save(temporary, probabilities)

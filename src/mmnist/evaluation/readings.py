@@ -22,6 +22,7 @@ _APART = 20
 COLUMNS = ["Id", "digit", "x", "y", "probability"]
 
 
+@torch.inference_mode()
 def find_digits(
     scores: Tensor, stride: float, digits: Literal["any", "three"] = "any", angles: int = 1
 ) -> pd.DataFrame:
