@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mmnist import machine
+
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 
 #: A step holds four tensors of up to 64 MiB each at a time.
@@ -93,3 +95,14 @@ def test_other_words_to_the_c_library_change_nothing():
 def test_what_was_freed_does_not_count_after_a_reset():
     *_, released = faults("keep")
     assert released > 64
+
+
+def test_the_processor_is_named_as_by_the_system():
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+    else:
+        command = ["sh", "-c", "lscpu | sed -n 's/^Model name: *//p'"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not (name := done.stdout.strip()) or name == "-":
+        pytest.skip("the system has another way to tell, or none")
+    assert machine.cpu_name() == name

@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import platform
 import re
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,20 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """What the system calls the processor, such as `AMD EPYC 9R14`; empty if it does not say."""
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        with suppress(OSError, subprocess.CalledProcessError):
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            return done.stdout.strip()
+    with suppress(OSError):
+        information = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"^model name\s*:\s*(\S.*?)\s*$", information, re.MULTILINE):
+            return found[1]
+    return platform.processor()
 
 
 def keep_freed_memory() -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmnist.config.schema import ComputeSettings
 from mmnist.errors import InputError
+from mmnist.machine import cpu_name
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -21,11 +22,12 @@ class Hardware:
 
     @property
     def description(self) -> str:
-        """Human-readable name of the device."""
+        """Name of the device, such as `CPU (AMD EPYC 9R14, AVX512), 2 threads`."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         threads = torch.get_num_threads()
-        return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+        kind = ", ".join(filter(None, [cpu_name(), torch.backends.cpu.get_cpu_capability()]))
+        return f"CPU ({kind}), {threads} thread{'' if threads == 1 else 's'}"
 
     def autocast(self) -> torch.autocast:
         """Context in which the network computes in `precision`."""

