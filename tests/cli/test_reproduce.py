@@ -158,7 +158,10 @@ def test_a_digit_that_is_not_there_is_refused(study, mmnist):
     )
     done = mmnist("reproduce", "--file", study.name)
     assert done.returncode == 2
-    assert "per_class.csv:2: there is no digit 10; the classes are 0 to 9" in done.stderr
+    assert (
+        "per_class.csv:2: digit: wanted a whole number from 0 to 9, got the number 10"
+        in done.stderr
+    )
 
 
 def test_studies_that_are_not_there(study, mmnist):

@@ -25,7 +25,7 @@ def test_a_smaller_copy_has_a_folder_of_its_own(study_file, tmp_path, changes, n
 def test_a_saved_study_is_found_by_name_and_by_folder(study_file, tmp_path):
     folder = StudyFolder(tmp_path / "runs" / "pair")
     assert not folder.exists
-    save_study(load_study(study_file()), folder.saved)
+    save_study(load_study(study_file()), folder)
     assert folder.exists
     for argument in ("pair", str(folder.path)):
         assert find_study(argument, tmp_path / "runs") == folder

@@ -7,6 +7,7 @@ from study.conftest import STUDY
 
 from mmnist.config.loading import load_experiment
 from mmnist.config.origin import ConfigError
+from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import is_study, load_study, save_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,8 +60,9 @@ def test_changes_of_the_file_come_before_those_of_the_command(study_file):
 
 def test_a_saved_study_gives_the_same_wherever_it_lies(study_file, tmp_path):
     loaded = load_study(study_file(), ["train.epochs=7"])
-    save_study(loaded, tmp_path / "elsewhere")
-    again = load_study(tmp_path / "elsewhere" / "experiments.yaml")
+    elsewhere = StudyFolder(tmp_path / "elsewhere")
+    save_study(loaded, elsewhere)
+    again = load_study(elsewhere.file)
     assert again.configs == loaded.configs
     assert again.published.counts == loaded.published.counts
     assert again.study.changes == loaded.study.changes
@@ -73,8 +75,9 @@ def test_names_that_yaml_could_misread_are_saved_as_text(study_file, tmp_path, n
     path = study_file(("large:", f"'{name}':"), ("better: large", f"better: '{name}'"),
                       ("published: numbers\n", ""))  # fmt: skip
     loaded = load_study(path)
-    save_study(loaded, tmp_path / "elsewhere")
-    again = load_study(tmp_path / "elsewhere" / "experiments.yaml")
+    elsewhere = StudyFolder(tmp_path / "elsewhere")
+    save_study(loaded, elsewhere)
+    again = load_study(elsewhere.file)
     assert again.configs == loaded.configs
     assert ("resize", name) in again.configs
     assert again.study.experiments["resize"].claims == loaded.study.experiments["resize"].claims

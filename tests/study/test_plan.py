@@ -201,11 +201,12 @@ def test_runs_that_began_with_other_digits_of_one_source_or_name_are_refused(tmp
 
 def test_costs_of_changed_configurations_are_forgotten(study_file, tmp_path):
     cost = Cost(1, 1, 10.0, 30.0, 5.0, 16, "CPU", "fp32", 1)
-    save_study(load_study(study_file()), tmp_path / "saved")
-    write_costs(tmp_path / "saved" / "costs.json", {"small": [cost], "large": [cost]})
-    save_study(load_study(study_file(), ["seed=5"]), tmp_path / "saved")
-    assert len(read_costs(tmp_path / "saved" / "costs.json")) == 2
+    folder = StudyFolder(tmp_path / "saved")
+    save_study(load_study(study_file()), folder)
+    write_costs(folder.costs_file, {"small": [cost], "large": [cost]})
+    save_study(load_study(study_file(), ["seed=5"]), folder)
+    assert len(read_costs(folder.costs_file)) == 2
     path = study_file()
     (path.parent / "large.yaml").write_text("extends: small.yaml\nresize: 48\n", "utf-8")
-    save_study(load_study(path), tmp_path / "saved")
-    assert list(read_costs(tmp_path / "saved" / "costs.json")) == ["small"]
+    save_study(load_study(path), folder)
+    assert list(read_costs(folder.costs_file)) == ["small"]

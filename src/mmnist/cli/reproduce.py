@@ -111,7 +111,7 @@ def _run_study(
         console.print(text, markup=False, soft_wrap=True)
 
     check_saved(loaded, folder)
-    save_study(loaded, folder.saved)
+    save_study(loaded, folder)
 
     def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
         return measure_missing(

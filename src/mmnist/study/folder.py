@@ -21,9 +21,6 @@ from mmnist.errors import InputError
 from mmnist.runs import Run, runs_in
 from mmnist.study.schema import Study
 
-#: Name of the file of costs, beside that of the study.
-COSTS_FILE = "costs.json"
-
 #: Keys with command-line options of their own, and their short names in the folder's name.
 _SHORT = {"train.epochs": "epochs", "data.split.train_images": "train-images"}
 
@@ -47,7 +44,12 @@ class StudyFolder:
     @property
     def costs_file(self) -> Path:
         """The measured costs of the configurations."""
-        return self.saved / COSTS_FILE
+        return self.saved / "costs.json"
+
+    @property
+    def published(self) -> Path:
+        """The folder of the published numbers."""
+        return self.saved / "published"
 
     @property
     def report(self) -> Path:

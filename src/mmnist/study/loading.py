@@ -13,11 +13,11 @@ from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.schema import Experiment
 from mmnist.files import write_text
 from mmnist.study.costs import drop_costs
-from mmnist.study.folder import COSTS_FILE
 from mmnist.study.json_schema import study_keys
 from mmnist.study.schema import Claim, Place, Study
 
 if TYPE_CHECKING:
+    from mmnist.study.folder import StudyFolder
     from mmnist.study.published import Published
 
 
@@ -84,32 +84,32 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
     return LoadedStudy(study, configs, published)
 
 
-def save_study(loaded: LoadedStudy, folder: Path) -> None:
-    """Write the study with everything that it needs into `folder`.
+def save_study(loaded: LoadedStudy, folder: "StudyFolder") -> None:
+    """Write the study with everything that it needs into its folder.
 
-    experiments.yaml is then a study file that gives the same runs wherever the folder lies. Costs
+    Its file there is then a study file that gives the same runs wherever the folder lies. Costs
     of configurations that have changed since they were measured are removed.
 
     Raises:
-        InputError: costs.json or a configuration that is in `folder` already is damaged.
+        InputError: measured costs or a configuration that is there already are damaged.
         RunError: a file cannot be written.
     """
-    drop_costs(folder / COSTS_FILE, _changed(loaded, folder))
+    drop_costs(folder.costs_file, _changed(loaded, folder.saved))
     values = loaded.study.model_dump(mode="json", exclude_defaults=True)
     for (experiment, variant), config in loaded.configs.items():
         values["experiments"][experiment]["variants"][variant]["config"] = f"{config.name}.yaml"
-        write_text(folder / f"{config.name}.yaml", dump_experiment(config))
+        write_text(folder.saved / f"{config.name}.yaml", dump_experiment(config))
     if loaded.study.published is not None:
-        values["published"] = "published"
-        loaded.published.write(folder / "published")
-    write_text(folder / "experiments.yaml", dump_yaml(values, width=100))
+        values["published"] = folder.published.name
+        loaded.published.write(folder.published)
+    write_text(folder.file, dump_yaml(values, width=100))
 
 
-def _changed(loaded: LoadedStudy, folder: Path) -> list[str]:
-    """Names of the configurations whose copies in `folder` differ in more than the seed."""
+def _changed(loaded: LoadedStudy, saved_in: Path) -> list[str]:
+    """Names of the configurations whose saved copies differ in more than the seed."""
     changed = []
     for config in loaded.configs.values():
-        saved = folder / f"{config.name}.yaml"
+        saved = saved_in / f"{config.name}.yaml"
         if saved.is_file() and differing_keys([load_experiment(saved), config], {"seed"}):
             changed.append(config.name)
     return changed
