@@ -126,6 +126,7 @@ READER = {"architecture": "digit_reader", "size": 1.0}
     ("values", "message"),
     [
         ({"model": {**READER, "head": "maximum"}}, "digit_reader has this head anyway"),
+        ({"model": {"size": 18, "pretrained": "imagnet"}}, "did you mean 'imagenet'.* ./imagnet"),
         (
             {"model": READER, "pretraining": {"epochs": 3}},
             "has no effect: model.pretrained is none",

@@ -1,5 +1,6 @@
 """Which network, and where its initial weights come from."""
 
+import difflib
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -102,6 +103,12 @@ class ModelSettings(Section):
         architecture = info.data.get("architecture")
         if pretrained == "imagenet" and architecture in _WITHOUT_IMAGENET:
             raise ValueError(f"there are no ImageNet weights for {architecture}")
+        words = ("none", "mnist", "imagenet")
+        close = difflib.get_close_matches(pretrained, words, 1)
+        if close and pretrained not in words:
+            raise ValueError(
+                f"did you mean {close[0]!r}? The path of a file of this name is ./{pretrained}"
+            )
         return pretrained
 
     @model_validator(mode="after")

@@ -96,9 +96,10 @@ class PretrainingSettings(Section):
     """How far digits are randomly stretched, slanted and bent (0.1: by about a tenth), to cover
     handwriting that is not among them; 0: not at all."""
     candidates: Annotated[int, Field(ge=1, le=100)] = 1
-    """Patches drawn for each one trained on, after the first quarter of these epochs: the network
-    reads all of them and is trained on a random selection that favours those it reads worst
-    (selective backpropagation). 1: it is trained on all of them."""
+    """Patches drawn for each one trained on, from the first epoch that starts when a quarter of
+    these epochs is done (the second of 2 to 4, the third of 5 to 8): the network reads all of them
+    and is trained on a random selection that favours those it reads worst (selective
+    backpropagation). 1: it is trained on all of them."""
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Patches in a training batch."""
     mosaic: Annotated[int, Field(ge=1, le=16)] = 1
@@ -140,7 +141,7 @@ class PretrainingSettings(Section):
     def candidates_in(self, epoch: int) -> int:
         """Patches drawn for each one that is trained on in `epoch` (from 0).
 
-        In the first quarter of the epochs, while all are read badly, only the latter are drawn.
+        Until a quarter of the epochs is done, while all are read badly, only the latter are drawn.
         """
         return self.candidates if 4 * epoch >= self.epochs else 1
 

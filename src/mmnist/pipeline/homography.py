@@ -3,7 +3,7 @@
 Every map takes the position of a pixel in the *output* image to the position in the *input* image
 that it is read from. Positions are (x, y, 1) with x to the right and y down, both in units of half
 the image: -1 and 1 are its borders, and the centre of pixel i of n is (2i + 1) / n - 1.
-All functions work on a batch of B images and return matrices [B, 3, 3] of the parameters' dtype.
+All functions work on a batch of B images, in the parameters' dtype.
 
 The maps are those of fastai v1 (`fastai/vision/transform.py`). They are meant for square images:
 on others a rotation would shear, since x and y then have different units.
