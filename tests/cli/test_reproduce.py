@@ -11,7 +11,7 @@ from training.interruption import assert_same_result, interrupted_after
 from mmnist.report import figures
 from mmnist.report.study import page
 from mmnist.runs import Run
-from mmnist.training import reproduce
+from mmnist.training import measuring
 from mmnist.training.cost import measure_cost
 
 STUDY = """\
@@ -54,7 +54,7 @@ def _quick(monkeypatch):
         for name, experiment in experiments.items():
             done(name, measure_cost(experiment))
 
-    monkeypatch.setattr(reproduce, "measure_costs", measure_costs)
+    monkeypatch.setattr(measuring, "measure_costs", measure_costs)
     monkeypatch.setattr(figures, "DPI", 50)
     monkeypatch.setattr(gc, "collect", lambda: 0)
 

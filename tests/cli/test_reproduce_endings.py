@@ -10,7 +10,7 @@ from mmnist.data.store import open_store
 from mmnist.errors import OutOfTime
 from mmnist.runs import FINISHED
 from mmnist.study.costs import Cost
-from mmnist.training import reproduce
+from mmnist.training import measuring, reproduce
 from mmnist.training.reproduce import Outcome
 
 STUDY = """\
@@ -38,7 +38,7 @@ def ends(tmp_path, easy_store, monkeypatch, capfd) -> Callable[..., tuple[int, s
         (tmp_path / "one.yaml").write_text(STUDY.format(judged_on=judged_on), encoding="utf-8")
         (tmp_path / "only.yaml").write_text(CONFIG.format(store=easy_store), encoding="utf-8")
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(reproduce, "measure_missing", lambda *_, **__: costs or {})
+        monkeypatch.setattr(measuring, "measure_missing", lambda *_, **__: costs or {})
         monkeypatch.setattr(reproduce, "run_all", lambda loaded, planned, **_: train(planned))
         code = run(["reproduce", "--file", "one.yaml"])
         return code, "".join(capfd.readouterr())

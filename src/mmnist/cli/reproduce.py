@@ -97,45 +97,57 @@ def _run_study(
     dry_run: bool,
 ) -> None:
     """Show how long the runs will take, then train them, and write the page of their results."""
-    from mmnist.errors import OutOfTime, RunError
+    from functools import partial
+
     from mmnist.study.loading import save_study
     from mmnist.study.plan import check_saved, cost_pairs, images_of, rounds_of
-    from mmnist.terminal import console
 
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
 
-    from mmnist.training.reproduce import measure_missing, run_all
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+    from mmnist.training.measuring import measure_missing
 
     check_saved(loaded, folder)
     save_study(loaded, folder)
+    measure = partial(
+        measure_missing,
+        configs,
+        folder,
+        pairs=cost_pairs(loaded),
+        renew=any(each.epochs_left for each in planned),
+        deadline=deadline,
+        say=_say,
+    )
+    _show_plan(planned, measure(rounds=dict.fromkeys(configs, 1)), images)
+    if not dry_run:
+        measure(rounds=rounds_of(loaded, planned))
+        _train_all(loaded, planned, folder, deadline)
 
-    def measure(rounds: Mapping[str, int]) -> "dict[str, list[Cost]]":
-        return measure_missing(
-            configs,
-            folder,
-            rounds=rounds,
-            pairs=cost_pairs(loaded),
-            renew=any(each.epochs_left for each in planned),
-            deadline=deadline,
-            say=say,
-        )
 
-    _show_plan(planned, measure(dict.fromkeys(configs, 1)), images)
-    if dry_run:
-        return
-    measure(rounds_of(loaded, planned))
+def _say(text: str) -> None:
+    from mmnist.terminal import console
+
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _train_all(
+    loaded: "LoadedStudy",
+    planned: "Sequence[PlannedRun]",
+    folder: "StudyFolder",
+    deadline: float | None,
+) -> None:
+    """Train the runs and write the page, also of the runs that were finished in time."""
+    from mmnist.errors import OutOfTime, RunError
+    from mmnist.training.reproduce import run_all
+
     try:
-        outcome = run_all(loaded, planned, deadline=deadline, say=say)
+        outcome = run_all(loaded, planned, deadline=deadline, say=_say)
     except OutOfTime:
         if any(each.run.exists and each.run.finished for each in planned):
             _write_page_beside(folder, forgiving=True)
         raise
     if outcome.elsewhere:
-        say(f"left to other processes: {', '.join(outcome.elsewhere)}")
+        _say(f"left to other processes: {', '.join(outcome.elsewhere)}")
     _write_page_beside(folder, forgiving=bool(outcome.failed))
     if outcome.failed:
         reasons = "\n".join(f"  {title}: {reason}" for title, reason in outcome.failed.items())
