@@ -99,7 +99,7 @@ def test_a_network_that_trains_tells_angles_of_patches_only(digits):
     assert network(images).joint is None
     for mosaic in (1, 2):
         assert network(images, mosaic, True).joint.shape == (8, 61, 10, 10)
-    assert network.eval().read(images, single=True).joint is None
+    assert network.eval().read(images, patches=True).joint is None
     assert network.eval()(images).shape == (8, 10)
 
 

@@ -170,7 +170,7 @@ def test_a_network_that_knows_reads_patches_and_images_so():
     torch.manual_seed(0)
     network = digit_reader(0.5, digits="three").eval()
     patches, images = torch.rand(4, 1, 40, 40), torch.rand(2, 1, 128, 128)
-    read = network.read(patches, single=True)
+    read = network.read(patches, patches=True)
     torch.testing.assert_close(read, read_single(network.joint_scores(patches)))
     expected = read_three(network.joint_scores(images))
     torch.testing.assert_close(network.read(images), expected)
@@ -178,7 +178,7 @@ def test_a_network_that_knows_reads_patches_and_images_so():
     unknowing = digit_reader(0.5).eval()
     unknowing.load_state_dict(network.state_dict())
     expected = read_maximum(network.joint_scores(patches))
-    torch.testing.assert_close(unknowing.read(patches, single=True), expected)
+    torch.testing.assert_close(unknowing.read(patches, patches=True), expected)
 
 
 @pytest.mark.parametrize("digits", ["any", "three"])
@@ -186,7 +186,7 @@ def test_in_training_images_of_three_digits_can_be_read_the_other_way_too(digits
     torch.manual_seed(0)
     network = digit_reader(0.5, digits=digits).train()
     patches, images = torch.rand(2, 1, 40, 40), torch.rand(2, 1, 128, 128)
-    assert network(patches, single=True).scores is None
+    assert network(patches, patches=True).scores is None
     scores = network(images).scores
     if digits == "any":
         assert scores is None

@@ -126,7 +126,7 @@ class MaximumNetwork(nn.Sequential):
         """
         return super().forward(images)
 
-    def read(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Reading:
+    def read(self, images: Tensor, mosaic: int = 1, patches: bool = False) -> Reading:
         """The reading of images [B, C, S, S], in training and in evaluation mode.
 
         Args:
@@ -135,9 +135,9 @@ class MaximumNetwork(nn.Sequential):
                 computed: the longer rows are faster on some CPUs. Locations at the border of a tile
                 then see the neighbouring tile instead of zeros. B must be a multiple of `mosaic`²,
                 S of the stride.
-            single: whether the images are patches with one digit or none. This only matters to a
-                network that knows that there are three, which then reads one, and in training,
-                where the reading then has `joint`.
+            patches: whether the images are patches. This only matters to a network that knows that
+                images have three digits, which then reads one or none, and in training, where the
+                reading then has `joint`.
         """
         if mosaic == 1:
             joint = self.joint_scores(images)
@@ -147,19 +147,19 @@ class MaximumNetwork(nn.Sequential):
         if self.digits == "any":
             reading = read_maximum(scores)
         else:
-            reading = read_single(scores) if single else read_three(scores)
-        if self.training and self.digits == "three" and not single:
+            reading = read_single(scores) if patches else read_three(scores)
+        if self.training and self.digits == "three" and not patches:
             return reading._replace(scores=scores)
-        if single and self.training:  # in evaluation mode, only selection reads patches
+        if patches and self.training:  # in evaluation mode, only selection reads patches
             return reading._replace(joint=joint)
         return reading
 
-    def forward(self, images: Tensor, mosaic: int = 1, single: bool = False) -> Tensor | Reading:
+    def forward(self, images: Tensor, mosaic: int = 1, patches: bool = False) -> Tensor | Reading:
         """Images float [B, C, S, S] → log-probabilities of the labels, float32 [B, 10].
 
         In training, a `Reading` is returned instead. Arguments are those of `read`.
         """
-        reading = self.read(images, mosaic, single)
+        reading = self.read(images, mosaic, patches)
         return reading if self.training else reading.logits
 
 

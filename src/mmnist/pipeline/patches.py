@@ -1,4 +1,4 @@
-"""Batches of small images with one digit, drawn as they are needed."""
+"""Batches of patches, images with few digits, drawn as they are needed."""
 
 from collections.abc import Iterator
 from dataclasses import replace

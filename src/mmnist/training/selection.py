@@ -40,7 +40,7 @@ class SelectPatches(StepCallback):
         model.eval()
         mosaic = self.settings.mosaic
         if isinstance(model, MaximumNetwork):
-            output = model.read(images, mosaic, single=True)
+            output = model.read(images, mosaic, patches=True)
         else:
             output = model(images)
         model.train()
