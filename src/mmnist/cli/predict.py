@@ -66,7 +66,7 @@ def predict(
         Path | None,
         typer.Option(
             help="Write each digit that was read, with its position (.csv); only for a "
-            "digit_reader. Always read from the unshifted image, whatever --shift says."
+            "single run of a digit_reader. Always read from the unshifted image, whatever --shift says."
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Device to compute on.")] = "auto",
