@@ -122,6 +122,16 @@ def test_missing_and_damaged_files_are_named(root, name, content, read, message)
         read(run)
 
 
+@pytest.mark.parametrize(
+    "shapes", [((5,), (4,), (5, 10)), ((5,), (5,), (5, 7)), ((5,), (5,), (4, 10)), ((), (), (10,))]
+)
+def test_predictions_that_do_not_belong_together_are_refused(root, shapes):
+    run = Run(root / "b" / "seed-0")
+    run.write_predictions("valid", *(np.zeros(shape) for shape in shapes))
+    with pytest.raises(InputError, match=r"valid_predictions\.npz is damaged"):
+        run.predictions("valid")
+
+
 def test_predictions_with_a_changed_byte_are_read_or_refused(root):
     run = Run(root / "b" / "seed-0")
     rng = np.random.default_rng(0)

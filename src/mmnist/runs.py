@@ -30,6 +30,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from mmnist.config.loading import dump_experiment, load_experiment
+from mmnist.config.model import CLASSES
 from mmnist.config.schema import Experiment
 from mmnist.defaults import RUNS
 from mmnist.errors import InputError, InUse, RunError
@@ -202,7 +203,10 @@ class Run:
         path = self._predictions_file(part)
         try:
             with np.load(path, allow_pickle=False) as file:
-                return file["index"], file["label"], file["probabilities"]
+                found = file["index"], file["label"], file["probabilities"]
+            if [array.shape for array in found] != [(n := len(found[0]),), (n,), (n, CLASSES)]:
+                raise ValueError("its arrays do not belong together")
+            return found
         except FileNotFoundError as error:
             if self.finished:
                 cause = "is incomplete; delete the folder and run it again, or restore the file"

@@ -35,7 +35,7 @@ def finish(loaded, tmp_path):
         run.write_config(config)
         run.write_environment({"data": {"fingerprint": fingerprint}})
         valid = compute_metrics(LABELS, probabilities(right).argmax(axis=1)).to_dict()
-        run.write_summary({"status": status, "best_epoch": 1, "valid": valid})
+        run.write_summary({"status": status, "epochs": 3, "best_epoch": 1, "valid": valid})
         losses = [0.9, 0.5, 0.6]
         run.write_metrics([{"epoch": i, "valid_loss": loss} for i, loss in enumerate(losses)])
         index = np.arange(40) if index is None else index
@@ -117,8 +117,14 @@ def test_runs_of_another_recipe_are_not_seeds(loaded, finish, tmp_path):
 
 
 def test_a_damaged_summary_is_named(loaded, finish, tmp_path):
-    finish("small").write_summary({"status": FINISHED, "best_epoch": 1})
-    with pytest.raises(InputError, match=r"summary\.json is damaged: 'valid' is missing"):
+    run = finish("small")
+    whole = run.summary
+    run.write_summary({"status": FINISHED, "best_epoch": 1})
+    with pytest.raises(InputError, match=r"summary\.json is damaged: epochs, valid missing"):
+        read_results(loaded, StudyFolder(tmp_path / "runs"))
+    run.write_summary(whole)
+    run.write_environment({})
+    with pytest.raises(InputError, match=r"environment\.json is damaged: data missing"):
         read_results(loaded, StudyFolder(tmp_path / "runs"))
 
 

@@ -65,8 +65,8 @@ def predict(
     readings: Annotated[
         Path | None,
         typer.Option(
-            help="Write each digit that was read, with its position (.csv); only for a "
-            "single run of a digit_reader. Always read from the unshifted image, whatever --shift says."
+            help="Write each digit that was read, with its position (.csv); only for a single run "
+            "of a digit_reader. Always read from the unshifted image, whatever --shift says."
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Device to compute on.")] = "auto",

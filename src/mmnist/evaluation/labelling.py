@@ -14,6 +14,7 @@ from mmnist.data.digits import may_share_digits
 from mmnist.data.image_files import image_names, read_images
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError
+from mmnist.evaluation.best import check_records
 from mmnist.runs import Run
 
 
@@ -77,6 +78,7 @@ def plan_labelling(
     _check_files(files, images)
     for run in runs:
         run.check_weights()
+        check_records(run)
     unfinished = [
         f"{run.path} is not finished: its best epoch so far is used"
         for run in runs

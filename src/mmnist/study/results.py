@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.evaluation.best import read_best
+from mmnist.evaluation.best import check_records, read_best
 from mmnist.evaluation.compare import SeedSpread, seed_spread
 from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.runs import Run
@@ -166,8 +166,9 @@ def _variant(
         refuse_changed_config(run, config)
     part = "valid" if comparison.judged_on == "validation" else "test"
     each = [run.predictions(part) for run in runs]
-    for run in runs:
-        read_best(run)  # raises now if it is damaged
+    for run in runs:  # what is damaged is told now
+        check_records(run)
+        read_best(run)
     _check_seeds(experiment, runs, [index for index, _, _ in each])
     none = np.zeros(0, dtype=np.int64)
     other, _, place_name = (comparison.variants[name].published or "").partition("/")
