@@ -54,8 +54,8 @@ class Muon(Optimizer):
         others = [[p for p in group if p.ndim < 2] for group in groups[:-1]] + groups[-1:]
         self._adamw = AdamW([{"params": g} for g in others])
 
-    @torch.no_grad()
     # One signature for the two overloads of torch's.
+    @torch.no_grad()
     def step(  # type: ignore[override]
         self, closure: Callable[[], float] | None = None
     ) -> float | None:
