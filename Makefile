@@ -23,9 +23,10 @@ test: $(VENV)/.installed-test lint ## lint, then the tests but for the slow ones
 test-slow: $(VENV)/.installed-test ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.installed-test ## ruff: errors, style, format
+lint: $(VENV)/.installed-test ## ruff: errors, style, format; mypy: types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-test ## put the code into ruff's format
 	$(BIN)/ruff check --fix .
@@ -37,7 +38,7 @@ docs: $(VENV)/.installed ## make what is generated: JSON Schema and the referenc
 	$(BIN)/mmnist config schema --format markdown --output docs/configuration.md
 
 clean: ## delete .venv and caches; data/ and runs/ stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache build src/*.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache build src/*.egg-info
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

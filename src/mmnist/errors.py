@@ -25,7 +25,8 @@ class MmnistError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make errors of workers picklable, whatever `__init__` takes and `args` hold."""
-        return copyreg.__newobj__, (type(self), self.message), self.__dict__
+        # typeshed lacks this function, which pickle itself uses.
+        return copyreg.__newobj__, (type(self), self.message), self.__dict__  # type: ignore[attr-defined]
 
 
 def first_line(error: Exception) -> str:

@@ -35,7 +35,9 @@ def end_with_parent() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
+        parent = multiprocessing.parent_process()
+        assert parent is not None  # as this is a worker
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

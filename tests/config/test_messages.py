@@ -57,8 +57,14 @@ BAD_VALUES = [
     ("augment: papr", ["x.yaml:2: augment: wanted none, paper or a mapping", "mean 'paper'?"]),
     ("augment:", ["x.yaml:2: augment: wanted none, paper or a mapping", "nothing"]),
     ("augment: {rotate: 25}", ["x.yaml:2: augment.rotate: wanted a mapping (magnitude, prob"]),
-    ("augment: {rotate: {magnitude: 200}}", ["augment.rotate.magnitude: must be at most 180"]),
-    ("augment: {tilt: {magnitude: 1}}", ["augment.tilt.magnitude: must be below 1, not 1"]),
+    (
+        "augment: {rotate: {magnitude: 200}}",
+        ["x.yaml:2: augment.rotate.magnitude: wanted a number from 0 to 180", "number 200"],
+    ),
+    (
+        "augment: {tilt: {magnitude: 1}}",
+        ["augment.tilt.magnitude: wanted", "below 1, got the number 1"],
+    ),
     ("augment: {tilt: {probability: 1}}", ["x.yaml:2: augment.tilt.magnitude: is missing"]),
     ("augment: {tilt: {magnitude: .nan}}", ["augment.tilt.magnitude: wanted a number", "nan"]),
     ("augment:\n  zoom:\n    magnitude: 1\n    probability: 2", ["x.yaml:5: augment.zoom.prob"]),

@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage, stats
 from scipy.special import expit
 
-from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings, TransformSettings
+from mmnist.config.augmentation import PAPER_AUGMENTATION, AugmentSettings
 from mmnist.pipeline import homography as maps
 from mmnist.pipeline.augment import Augment, Parameters, draw_parameters, transform
 
@@ -34,9 +34,7 @@ def seeded(seed=0):
 
 def only(*names):
     """Settings of these transforms alone, applied to every image."""
-    return AugmentSettings(
-        **{name: TransformSettings(magnitude=MAGNITUDES[name]) for name in names}
-    )
+    return AugmentSettings.model_validate({name: {"magnitude": MAGNITUDES[name]} for name in names})
 
 
 def parameters(homography=None, jitter=0.0, brightness=0.0, contrast=1.0, count=1):
@@ -158,9 +156,9 @@ def test_plain_images_stay_in_range(value, names):
 
 
 def test_strongest_warps_stay_finite_and_in_range():
-    strong = TransformSettings(magnitude=0.99)
     names = ("perspective_warp", "symmetric_warp", "squish", "skew", "tilt", "jitter")
-    augment = Augment(AugmentSettings(**dict.fromkeys(names, strong)))
+    settings = AugmentSettings.model_validate({name: {"magnitude": 0.99} for name in names})
+    augment = Augment(settings)
     result = augment(noise_images(256, 32), seeded())
     assert result.isfinite().all()
     assert result.min() >= 0

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mmnist.config.augmentation import AugmentSettings, TransformSettings
+from mmnist.config.augmentation import AugmentSettings
 from mmnist.pipeline.augment import draw_parameters
 
 MANY = 4000
@@ -27,11 +27,8 @@ SQUARE = torch.tensor([[-1, -1], [1, -1], [1, 1], [-1, 1]]).double()  # top left
 
 
 def only(*names, probability=1.0):
-    return AugmentSettings(
-        **{
-            name: TransformSettings(magnitude=MAGNITUDES[name], probability=probability)
-            for name in names
-        }
+    return AugmentSettings.model_validate(
+        {name: {"magnitude": MAGNITUDES[name], "probability": probability} for name in names}
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmnist.config.augmentation import AugmentSettings, TransformSettings
+from mmnist.config.augmentation import AugmentSettings, FractionSettings
 from mmnist.pipeline.augment import Augment
 from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.preprocess import Preprocess
@@ -61,7 +61,7 @@ def test_workers_change_nothing(workers):
 
 
 def test_a_pass_can_begin_in_the_middle_with_the_same_augmentation():
-    augment = Augment(AugmentSettings(brightness=TransformSettings(magnitude=0.5, probability=1.0)))
+    augment = Augment(AugmentSettings(brightness=FractionSettings(magnitude=0.5, probability=1.0)))
     whole = batches(shuffle=True, seed=3, augment=augment)
     whole.epoch = 4
     expected = list(whole)
@@ -80,7 +80,7 @@ def test_a_last_single_image_is_left_out_of_training_only():
 
 
 def test_an_epoch_shows_new_augmentations():
-    augment = Augment(AugmentSettings(contrast=TransformSettings(magnitude=0.5, probability=1.0)))
+    augment = Augment(AugmentSettings(contrast=FractionSettings(magnitude=0.5, probability=1.0)))
     passed = batches(shuffle=True, seed=3, augment=augment)
     first = torch.cat([images for images, _ in passed]).sort(dim=0).values
     passed.epoch = 1

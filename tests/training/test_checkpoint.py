@@ -66,6 +66,14 @@ def test_the_scale_of_fp16_gradients_comes_back(tmp_path):
     assert loaded.cbs[0].gradient_scaler.state_dict() == scaler.state_dict()
 
 
+def test_averaged_weights_are_not_dropped_by_a_training_without_them(tmp_path):
+    saved, loaded = learner_of("sgd"), learner_of("sgd")
+    save_checkpoint(tmp_path / "checkpoint.pt", saved, RunState())
+    del loaded.cbs[1]
+    with pytest.raises(InputError, match="it has averaged weights, unlike this experiment"):
+        load_checkpoint(tmp_path / "checkpoint.pt", loaded)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 broken zip"])
 def test_a_damaged_file_is_refused(tmp_path, content):
     path = tmp_path / "checkpoint.pt"

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 failed, 2 bad input, 3 time limit reached (saved, can be c
 import os
 import sys
 import traceback
+from typing import Any
 
 import typer
 
@@ -17,7 +18,9 @@ from mmnist.terminal import messages
 
 #: What click raises for a command line that it cannot read. Newer versions of typer contain a click
 #: of their own, so it is not always that of the installed click.
-_UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+_UsageError: type[Any] = next(
+    each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException"
+)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ Format = Literal["json", "markdown"]
 @app.command()
 def show(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file.")],
-    overrides: Overrides = (),
+    overrides: Overrides,
 ) -> None:
     """Print a configuration with all its keys, and where each value comes from.
 

@@ -17,12 +17,14 @@ Part = Literal["train", "test"]
 LabelMode = Literal["natural", "uniform", "balanced"]
 
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
-#: Its default is `()`: typer passes on a list, but a list as default would be shared by all calls.
+#: Its default is a new, empty list for each call.
 Overrides = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
+        default_factory=list,
+        show_default=False,
         help="Change one key of every configuration, e.g. train.epochs=5; repeatable.",
     ),
 ]

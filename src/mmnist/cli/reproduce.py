@@ -19,15 +19,19 @@ PAPER = Path("configs/paper/experiments.yaml")
 
 
 def reproduce(
+    *,
     file: Annotated[
         Path, typer.Option("--file", "-f", metavar="FILE", help="The study file.")
     ] = PAPER,
     only: Annotated[
         list[str],
         typer.Option(
-            metavar="EXPERIMENT", help="Run only this experiment of the file; repeatable."
+            metavar="EXPERIMENT",
+            default_factory=list,
+            show_default=False,
+            help="Run only this experiment of the file; repeatable.",
         ),
-    ] = [],  # noqa: B006 - typer wants the value itself
+    ],
     seeds: Annotated[
         int, typer.Option(min=1, help="Train this many seeds of each configuration.")
     ] = 1,
@@ -39,7 +43,7 @@ def reproduce(
         int | None,
         typer.Option(min=2, help="Training images of every run, for a smaller copy."),
     ] = None,
-    overrides: Overrides = (),
+    overrides: Overrides,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="List the runs, measure a few steps of each, and stop."),

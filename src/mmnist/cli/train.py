@@ -16,7 +16,7 @@ def train(
     configs: Annotated[
         list[Path], typer.Argument(metavar="CONFIG", help="YAML files, trained in turn.")
     ],
-    overrides: Overrides = (),
+    overrides: Overrides,
     seeds: Annotated[
         int, typer.Option(min=1, help="Train this many seeds, starting from the configuration's.")
     ] = 1,

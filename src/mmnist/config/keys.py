@@ -63,7 +63,8 @@ class KeyIndex:
         if location[-1:] == ("[key]",):
             section = self.at(location[:-2])
             return self._key(_names(section.schema), (*section.path, str(location[-2])))
-        path, schema = (), self._schema
+        path: KeyPath = ()
+        schema = self._schema
         for part in map(str, location):
             entries = self._entries(schema)
             if tag := schema.get("discriminator", {}).get("mapping", {}).get(part):
@@ -99,7 +100,7 @@ class KeyIndex:
         mapping with any names."""
         entries: dict[str, dict[str, Any]] = {}
         for option in self._options(schema):
-            entries |= _narrowed(option, schema).get("properties", {})
+            entries |= _with_defaults(option, schema)
             for items in (option.get("items"), *option.get("patternProperties", {}).values()):
                 if items:
                     entries["*"] = items
@@ -143,21 +144,14 @@ def _names(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", "pattern": pattern, **schema.get("propertyNames", {})}
 
 
-def _narrowed(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """`option` with the bounds and defaults that `schema` gives to its keys in this place.
-
-    The bounds are those of `mmnist.config.augmentation._transform`.
-    """
+def _with_defaults(option: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of the keys of `option`, with the defaults that `schema` gives them here."""
     default = schema.get("default")
     here = default if isinstance(default, dict) else {}
-    if option is schema or not ("properties" in schema or here):
-        return option
-    properties = {
-        name: {**value, **schema.get("properties", {}).get(name, {})}
-        | ({"default": here[name]} if name in here else {})
+    return {
+        name: {**value, "default": here[name]} if name in here else value
         for name, value in option.get("properties", {}).items()
     }
-    return {**option, "properties": properties}
 
 
 def _allowed(option: dict[str, Any]) -> list[str]:

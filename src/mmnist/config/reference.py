@@ -99,8 +99,8 @@ def _sections(path: KeyPath) -> Iterator[str]:
     header = ["| key | allowed | default | explanation |", "|---|---|---|---|"]
     table = "\n".join([*title, *header, *map(_row, keys)])
     if path == ("augment",):
-        jitter = [all_keys()[(*path, "jitter", name)] for name in ("magnitude", "probability")]
-        yield f"{table}\n{_TRANSFORMS}" + "\n".join(map(_row, jitter))
+        transform = [all_keys()[(*path, "tilt", name)] for name in ("magnitude", "probability")]
+        yield f"{table}\n{_TRANSFORMS}" + "\n".join(map(_row, transform))
         return
     yield table
     for key in keys:

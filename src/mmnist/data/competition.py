@@ -125,24 +125,21 @@ def _rows(file: SourceFile) -> Iterator[tuple[int, int, int]]:
     try:
         with file.path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
+            names = reader.fieldnames or []
             for column in ("Id", "Label"):
-                if column not in (reader.fieldnames or []):
+                if column not in names:
                     raise InputError(
                         f"{file.name} has no column {column}; it must start with the line Id,Label"
                     )
             for row in reader:
+                place = f"{file.name}, line {reader.line_num}"
                 if None in row:
                     raise InputError(
-                        f"{file.name}, line {reader.line_num}: more values than the "
-                        f"{len(reader.fieldnames)} columns that the first line names"
+                        f"{place}: more values than the {len(names)} columns that the first line "
+                        "names"
                     )
-                yield (
-                    reader.line_num,
-                    *(
-                        _integer(row[column], f"{file.name}, line {reader.line_num}: {column}")
-                        for column in ("Id", "Label")
-                    ),
-                )
+                image_id = _integer(row["Id"], f"{place}: Id")
+                yield reader.line_num, image_id, _integer(row["Label"], f"{place}: Label")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file.name} cannot be read as a CSV file: {error}") from error
 

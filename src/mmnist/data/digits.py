@@ -120,7 +120,7 @@ def _sample() -> tuple[NDArray[np.uint8], ...]:
 
 def _idx_files(folder: Path) -> dict[str, Path]:
     """MNIST's IDX files in `folder` or where torchvision puts them below it, by array name."""
-    found = {}
+    found: dict[str, Path] = {}
     for place in (folder, folder / "MNIST" / "raw"):
         for key, name in _IDX_NAMES.items():
             for stem in (name, name.replace("-idx", ".idx")):

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +131,8 @@ def _create_outputs(writer: StoreWriter, part: Part, n: int) -> tuple[Path, Path
     layout = {"images": ((side, side), "uint8"), "labels": ((), "uint8"), "digits": ((3,), "uint8")}
     for kind, (shape, dtype) in layout.items():
         writer.create(f"{part}_{kind}", (n, *shape), dtype)
-    return tuple(writer.file_of(f"{part}_{kind}") for kind in layout)
+    images, labels, digits = (writer.file_of(f"{part}_{kind}") for kind in layout)
+    return images, labels, digits
 
 
 def _prepare(
@@ -193,7 +194,7 @@ Run = Callable[[Callable[[Job, T], R], Job, Iterable[T]], Iterator[R]]
 
 
 @contextlib.contextmanager
-def _pool(workers: int) -> Iterator[Run]:
+def _pool(workers: int) -> Iterator[Run[Any, Any]]:
     """Yield a `Run`, which works in this process for one worker, otherwise in that many others.
 
     Raises `RunError` if a worker dies. On any exception, pending work is dropped, and the workers

@@ -116,15 +116,21 @@ def _natural(file: Path) -> tuple[list[str | int], str]:
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], file.name
 
 
+def _alpha(image: Image.Image) -> np.ndarray:
+    """Opacity of each pixel, uint8 [H, W]."""
+    return np.asarray(image.convert("RGBA").getchannel("A"))
+
+
 def _read_image(file: Path) -> np.ndarray:
     try:
         with Image.open(file) as image:
             if image.size != IMAGE_SHAPE:
                 width, height = image.size
                 raise InputError(f"{file} has {width} × {height} pixels; it must have 128 × 128")
-            if getattr(image, "n_frames", 1) > 1:
-                raise InputError(f"{file} holds {image.n_frames} images; it must hold one")
-            if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise InputError(f"{file} holds {frames} images; it must hold one")
+            if image.has_transparency_data and _alpha(image).min() < 255:
                 raise InputError(f"{file} is transparent in places; put it on a background")
             # Pillow would clip more than 8 bits a channel.
             deep = image.mode.startswith(("I", "F"))

@@ -2,15 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
-from mmnist.config.model import CLASSES
+from mmnist.config.model import CLASSES as CLASSES
 from mmnist.config.section import Section
 from mmnist.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 MANIFEST = "manifest.json"
 IMAGE_SHAPE = (128, 128)
 

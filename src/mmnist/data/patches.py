@@ -59,7 +59,7 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
     """Say whether the test images of a data set may show digits of the patches; empty if not."""
     if not store.generated:
         return "the competition's test images may show MNIST digits that these epochs have seen"
-    if not may_share_digits(patches.digits_fingerprint, store.manifest.source.get("digits_sha256")):
+    if not may_share_digits(patches.digits_fingerprint, store.digits_fingerprint):
         return ""
     return (
         "the data set was made from other digits, so its test images may show some that these "

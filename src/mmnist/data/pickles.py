@@ -137,7 +137,7 @@ class _Array:
         self.value = _assemble(content, dtype, shape, "F" if fortran else "C")
 
 
-def _assemble(content: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _assemble(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(content, str):  # from Python 2
         content = content.encode("latin1")
     if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, memoryview)):
@@ -184,6 +184,10 @@ class _Dispatch(dict[int, Callable[[Any], None]]):
 
 
 class _ArrayUnpickler(pickle._Unpickler):
+    # What `load` sets, which typeshed does not know.
+    read: Callable[[int], bytes]
+    append: Callable[[Any], None]
+
     dispatch = _Dispatch(
         {_CODES[name]: pickle._Unpickler.dispatch[_CODES[name]] for name in _OPERATIONS}
     )
@@ -201,7 +205,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         return result.value
 
     def find_class(self, module: str, name: str) -> _Admitted:
-        functions = {
+        functions: dict[str, Callable[..., Any]] = {
             "numpy.core.multiarray._reconstruct": _reconstruct,
             "numpy._core.multiarray._reconstruct": _reconstruct,
             "numpy.core.numeric._frombuffer": _frombuffer,

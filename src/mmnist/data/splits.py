@@ -27,24 +27,20 @@ def split_indices(labels: np.ndarray, settings: SplitSettings) -> tuple[np.ndarr
         left = "a single one is" if len(train) else "none is"
         raise _too_few(labels, settings, f"{left} left for training, too few for a batch")
     if settings.train_images is not None:
-        train = _some(train, labels, settings)
+        train = _some(train, labels, settings.train_images, settings.seed)
     return train, valid
 
 
-def _some(train: np.ndarray, labels: np.ndarray, settings: SplitSettings) -> np.ndarray:
+def _some(train: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     from sklearn.utils import resample
 
-    if settings.train_images > len(train):
+    if count > len(train):
         raise InputError(
-            f"data.split.train_images: {settings.train_images:,} wanted, but the split leaves "
+            f"data.split.train_images: {count:,} wanted, but the split leaves "
             f"{len(train):,} images for training; take at most that many, or null for all of them"
         )
     chosen = resample(
-        train,
-        replace=False,
-        n_samples=settings.train_images,
-        stratify=labels[train],
-        random_state=settings.seed,
+        train, replace=False, n_samples=count, stratify=labels[train], random_state=seed
     )
     return np.sort(chosen)
 

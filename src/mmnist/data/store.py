@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -50,8 +50,12 @@ class Store:
         """Return the images, read-only and memory-mapped, uint8 [N, 128, 128]."""
         return open_memmap(self._file(f"{part}_images"), mode="r")
 
+    @overload
+    def labels(self, part: Literal["train"]) -> np.ndarray: ...
+    @overload
+    def labels(self, part: Part) -> np.ndarray | None: ...
     def labels(self, part: Part) -> np.ndarray | None:
-        """Return the labels 0-9, int64 [N]; None where the part has none."""
+        """Return the labels 0-9, int64 [N]; None where the test images have none."""
         labels = self._array_or_none(f"{part}_labels")
         return None if labels is None else labels.astype(np.int64)
 
@@ -67,6 +71,12 @@ class Store:
     def generated(self) -> bool:
         """Whether the images were made by the generator and are not the competition's."""
         return self.manifest.source["kind"] == "generated"
+
+    @property
+    def digits_fingerprint(self) -> str | None:
+        """SHA-256 (hex) of the handwritten digits in the images; None where it is not known."""
+        stated = self.manifest.source.get("digits_sha256")
+        return stated if isinstance(stated, str) else None
 
     @property
     def fingerprint(self) -> str:

@@ -168,7 +168,8 @@ def bootstrap_contrast(
     below, above = (draws <= null + _ROUNDING).sum(), (draws >= null - _ROUNDING).sum()
     p = 2 * (1 + int(min(below, above))) / (resamples + 1)
     # If few images differ, a bootstrap gives a lower p than even a sign test with all on one side.
-    p = max(p, 2.0 ** (1 - min(np.count_nonzero(np.abs(per_image - null) > _ROUNDING), 100)))
+    differing = int(np.count_nonzero(np.abs(per_image - null) > _ROUNDING))
+    p = max(p, 2.0 ** (1 - min(differing, 100)))
     return Contrast(estimate, (low, high), min(p, 1.0))
 
 

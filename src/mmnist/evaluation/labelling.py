@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -181,12 +182,12 @@ def _changed_data(runs: Sequence[Run], store: Store) -> Iterator[str]:
 
 
 def _seen_digits(runs: Sequence[Run], store: Store) -> Iterator[str]:
-    shown = store.manifest.source.get("digits_sha256")
+    shown = store.digits_fingerprint
     for run in runs:
         learned = [_trained_on(run)["source"], run.environment.get("pretraining")]
         if any(may_share_digits(each.get("digits_sha256"), shown) for each in learned if each):
             yield f"{store.path} shows digits that {run.path} may have been trained on"
 
 
-def _trained_on(run: Run) -> dict:
+def _trained_on(run: Run) -> dict[str, Any]:
     return run.environment["data"]

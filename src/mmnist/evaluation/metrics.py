@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from mmnist.config.model import CLASSES
+from mmnist.config.model import CLASSES as CLASSES
 
 #: A class with fewer images than this is too small to judge: with 19 images, all of them right,
 #: the 95 % interval of recall still begins at 83 %.
@@ -158,7 +158,7 @@ def _classes(values: NDArray[np.integer], name: str) -> NDArray[np.int64]:
 def _array(
     values: Mapping[str, Any], name: str, dtype: type, shape: tuple[int, ...] = (CLASSES,)
 ) -> NDArray[Any]:
-    array = np.asarray(values[name], dtype=dtype)
+    array: NDArray[Any] = np.asarray(values[name], dtype=dtype)
     if array.shape != shape:
         raise ValueError(f"{name} of the metrics has shape {list(array.shape)}, not {list(shape)}")
     return array

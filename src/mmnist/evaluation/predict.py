@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ def mean_probabilities(
         for run in runs
         for view in shifted_views(images, shift)
     ]
-    return np.mean(each, axis=0, dtype=np.float64).astype(np.float32)
+    return np.stack(each).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def read_digits(
@@ -89,7 +90,7 @@ def _apply(
     images: np.ndarray,
     device: str,
     progress: Callable[[int], None],
-    function: Callable[[nn.Module, Tensor], Tensor],
+    function: Callable[[Any, Tensor], Tensor],
 ) -> Iterator[Tensor]:
     """Results of `function(network, batch)` with the best network of a run, in float32."""
     experiment = run.experiment
@@ -97,7 +98,8 @@ def _apply(
     hardware = choose_hardware(compute)
     model = load_best_model(run, experiment).to(hardware.device).eval()
     if compute.channels_last:
-        model.to(memory_format=torch.channels_last)
+        # torch's types lack the keyword without a dtype or device.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batches = iter(
         Batches(
             ImageSource(images, hardware.device),

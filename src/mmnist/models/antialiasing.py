@@ -30,6 +30,9 @@ class AntialiasedConv2d(nn.Conv2d):
     Its weights are the kernels before smoothing, [out_channels, in_channels, 3, 3].
     """
 
+    smoothing: Tensor
+    """float [9, 25], as of the function `smoothing`."""
+
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 3, stride=2, padding=2, bias=False)
         self.register_buffer("smoothing", smoothing(), persistent=False)

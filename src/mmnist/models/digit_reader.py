@@ -49,6 +49,8 @@ class Stage(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, C, H, W] → [B, channels, H / 2, W / 2]."""
         convolution, norm, *others = self
+        assert isinstance(convolution, Convolution)
+        assert isinstance(norm, nn.BatchNorm2d)
         x = normalised(x, convolution, norm)
         for layer in others:
             x = layer(x)
@@ -66,10 +68,14 @@ def normalised(x: Tensor, convolution: Convolution, norm: nn.BatchNorm2d) -> Ten
     """
     if norm.training:
         return norm(convolution(x))
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     shift = norm.bias - norm.running_mean * scale
-    made = isinstance(convolution, AntialiasedConv2d | OrientedConv2d)
-    kernels = convolution.kernels() if made else convolution.weight
+    if isinstance(convolution, AntialiasedConv2d | OrientedConv2d):
+        kernels = convolution.kernels()
+    else:
+        kernels = convolution.weight
     kernels = kernels * scale[:, None, None, None]
     return F.conv2d(x, kernels, shift, stride=convolution.stride, padding=convolution.padding)
 

@@ -84,6 +84,7 @@ def build_model(settings: ModelSettings) -> nn.Module:
     one gives 11 outputs at each location of the last feature map.
     """
     if settings.architecture == "digit_reader":
+        assert settings.size is not None  # as for every architecture with sizes
         return digit_reader(
             settings.size,
             settings.digits,

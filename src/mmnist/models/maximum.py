@@ -186,6 +186,7 @@ def scores_of_locations(channels: int, angles: int = 1) -> nn.Conv2d:
     """
     layer = nn.Conv2d(channels, 1 + NUM_DIGITS * angles, kernel_size=1)
     nn.init.normal_(layer.weight, std=0.01)
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     with torch.no_grad():
         layer.bias[0] = _NO_DIGIT_BIAS + math.log(angles)

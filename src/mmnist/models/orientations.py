@@ -36,6 +36,11 @@ class OrientedConv2d(nn.Module):
         ValueError: a number of channels that is not a multiple of eight.
     """
 
+    turned: Tensor
+    """int64, as of `_turned`."""
+    smoothing: Tensor | None
+    """float [9, 25], or None if the output is not smoothed."""
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int = 1, antialiased: bool = False
     ):

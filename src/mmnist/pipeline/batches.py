@@ -6,7 +6,7 @@ preprocessed there; nothing is done per image.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -18,7 +18,8 @@ from mmnist.pipeline.device import send
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.pipeline.randomness import Stream, stream_seed
 
-_In, _Out = TypeVar("_In"), TypeVar("_Out")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 class ImageSource:
@@ -150,7 +151,7 @@ def ahead(function: Callable[[_In], _Out], items: Iterable[_In], workers: int) -
         yield from map(function, items)
         return
     with ThreadPoolExecutor(workers) as pool:
-        pending: deque = deque()
+        pending: deque[Future[_Out]] = deque()
         for item in items:
             pending.append(pool.submit(function, item))
             if len(pending) >= 2 * workers:

@@ -1,5 +1,7 @@
 """Experiment and images → fastai DataLoaders."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
@@ -34,27 +36,24 @@ def make_dataloaders(
         digits: uint8 [N, 3], the digits of each image, if the training uses them.
         patches: source of the images of the first epochs, if they are on single digits.
     """
-    source = ImageSource(images, device)
-    preprocess = Preprocess.of(experiment)
-    common = {
-        "batch_size": experiment.train.batch_size,
-        "workers": experiment.compute.workers,
-    }
+    batches_of = partial(
+        Batches,
+        ImageSource(images, device),
+        labels=labels,
+        preprocess=Preprocess.of(experiment),
+        batch_size=experiment.train.batch_size,
+        workers=experiment.compute.workers,
+    )
     train_index, valid_index = split
-    train: Batches | StagedBatches = Batches(
-        source,
+    whole = batches_of(
         train_index,
-        labels,
-        preprocess,
         digits=digits,
         shuffle=True,
         augment=Augment(experiment.augmentation) if experiment.augment != "none" else None,
         seed=experiment.seed,
-        **common,
     )
+    train: Batches | StagedBatches = whole
     if patches is not None:
-        train = StagedBatches(
-            PatchBatches(patches, experiment, device), experiment.pretraining_epochs, train
-        )
-    valid = Batches(source, valid_index, labels, preprocess, **common)
-    return DataLoaders(train, valid, device=device)
+        single = PatchBatches(patches, experiment, device)
+        train = StagedBatches(single, experiment.pretraining_epochs, whole)
+    return DataLoaders(train, batches_of(valid_index), device=device)

@@ -1,6 +1,7 @@
 """The device that computes, and its number format."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def choose_hardware(settings: ComputeSettings) -> Hardware:
         InputError: the settings ask for CUDA where there is none, or for bf16 on a GPU without it.
     """
     device = _device(settings.device)
-    precision = settings.precision
+    precision: str = settings.precision
     if precision == "auto":
         precision = _fastest_precision(device)
     elif precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
@@ -79,5 +80,5 @@ def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 matrices natively (a CPU: with AVX-512 BF16 or AMX)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

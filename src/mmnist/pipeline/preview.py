@@ -1,5 +1,7 @@
 """What the network sees of some images, for people to look at."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
@@ -27,6 +29,6 @@ def augmented_versions(experiment: Experiment, images: np.ndarray, versions: int
     for version in range(versions):
         seed = stream_seed(experiment.seed, Stream.AUGMENTATION, epoch=version)
         generator = torch.Generator().manual_seed(seed)
-        shown.append(preprocess(batch, lambda x, g=generator: augment(x, g)))
+        shown.append(preprocess(batch, partial(augment, generator=generator)))
     grey = torch.stack(shown, dim=1)[:, :, 0]
     return (grey * 256).round().clamp(0, 255).byte().numpy()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil, sqrt
 from pathlib import Path
 from textwrap import fill
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -14,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,
@@ -21,7 +24,7 @@ from matplotlib.ticker import (
     NullFormatter,
     PercentFormatter,
 )
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from pandas import Series
 
 from mmnist.evaluation.metrics import CLASSES
@@ -39,7 +42,7 @@ DPI = 150
 _MANY_TIMES = 5
 _PARTS = {"train": "training", "valid": "validation"}
 #: Look of all figures, for `matplotlib.rc_context`.
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -147,7 +150,7 @@ def _mark_best(axes: Axes, entry: Entry, values: Series, colour: str, quantity: 
 
 
 def log_axis(
-    panels: Iterable[Axes], values: Iterable[NDArray[np.float64]], which: str = "y"
+    panels: Iterable[Axes], values: Iterable[ArrayLike], which: Literal["x", "y"] = "y"
 ) -> None:
     """Log axes with plain numbers at 1, 2 and 5 times powers of ten.
 
@@ -184,7 +187,7 @@ def _name_runs(figure: Figure, axes: Axes, entries: Sequence[Entry]) -> None:
     if len(entries) == 1:
         figure.suptitle(entries[0].label)
         return
-    handles = {}
+    handles: dict[tuple[str, str], tuple[Line2D, Entry]] = {}
     for line, entry, style in zip(axes.lines, entries, _styles(entries), strict=True):
         handles.setdefault(style, (line, entry))
     alike = len(handles) < len(entries)
@@ -202,9 +205,9 @@ def _confusion(entries: Sequence[Entry]) -> Figure:
     """One panel per run: counts, coloured by the root of the row share to show rare errors."""
     columns = min(ceil(sqrt(len(entries))), 4)
     lines = -(-len(entries) // columns)
-    figure = Figure(figsize=(5 * columns + 1, 4.9 * lines), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
+    figure = Figure(figsize=(5 * columns + 1, 4.9 * lines), layout=layout)
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    figure.get_layout_engine().set(h_pad=0.1, w_pad=0.1)
     for axes, entry in zip(panels, entries, strict=False):
         image = _confusion_panel(axes, entry)
     for axes in panels[len(entries) :]:

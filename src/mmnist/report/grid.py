@@ -40,7 +40,7 @@ def labelled_grid(images: NDArray[np.uint8], captions: list[str], columns: int, 
         page.save(temporary, format="PNG")
 
 
-def _cut(caption: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+def _cut(caption: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     """`caption`, or as much of its beginning as fits into `width` px."""
     if font.getlength(caption) <= width:
         return caption

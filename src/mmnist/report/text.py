@@ -114,7 +114,7 @@ def _block(
     """Some columns below a title; digits of which `entry` has too few images are dim."""
     block = _empty(columns)
     block.title = Text(title, "not italic bold", no_wrap=False, overflow="fold") if title else None
-    small = [] if entry is None else np.flatnonzero(entry.metrics.small)
+    small = [] if entry is None else np.flatnonzero(entry.metrics.small).tolist()
     ends = np.cumsum([len(rows) for rows in table.groups]) - 1
     for place, row in enumerate(table.rows):
         block.add_row(

@@ -22,7 +22,7 @@ def cost_finding(claim: CostClaim, variants: Mapping[str, VariantResult]) -> Fin
     if reason := _incomparable(claim, rounds):
         return Finding(Verdict.UNKNOWN, remark=reason)
     quotient, (low, high) = quotient_interval(
-        *([_amount(claim, cost) for cost in costs] for costs in zip(*rounds, strict=True))
+        [_amount(claim, cost) for cost, _ in rounds], [_amount(claim, cost) for _, cost in rounds]
     )
     allowed = f"claimed {claim.factor:g}, within {100 * claim.tolerance:g} % counts as the same"
     if len(rounds) == 1:

@@ -1,7 +1,7 @@
 """Findings on claims, and the tests that are used on own and on published numbers alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isnan, nan
 from typing import Any
@@ -97,8 +97,8 @@ def difference(minuend: str, subtrahend: str, *found: Any, prefix: str = "", **m
 
     `found` and `more` are the other fields of the test; `prefix` stands before its name.
     """
-    name = f"{prefix}{minuend} − {subtrahend}"
-    return Test(name, *found, **more, opposite=f"{prefix}{subtrahend} − {minuend}")
+    test = Test(f"{prefix}{minuend} − {subtrahend}", *found, **more)
+    return replace(test, opposite=f"{prefix}{subtrahend} − {minuend}")
 
 
 def diminishing_name(steps: Sequence[VariantResult]) -> str:

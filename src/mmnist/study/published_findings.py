@@ -48,7 +48,7 @@ def published_finding(claim: Claim, result: ComparisonResult) -> Finding:
         every = len(without) == len(counts)
         remark = "no published numbers" + ("" if every else f" of {', '.join(without)}")
         return Finding(Verdict.UNKNOWN, remark=remark)
-    if len({value.n for value in counts.values()}) > 1:
+    if len({value.n for value in counts.values() if value is not None}) > 1:
         return Finding(Verdict.UNKNOWN, remark="published on different images")
     if isinstance(claim, DiminishingClaim):
         steps = [variants[name] for name in claim.steps]

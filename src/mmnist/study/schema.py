@@ -204,7 +204,7 @@ class Comparison(Section):
     @field_validator("claims")
     @classmethod
     def _variants_exist(cls, claims: Any, info: ValidationInfo) -> Any:
-        variants = info.data.get("variants")  # absent if one of them is itself invalid
+        variants = info.data.get("variants", {})  # absent if one of them is itself invalid
         problems = []
         for index, claim in enumerate(claims):
             unknown = [name for name in claim.names if variants and name not in variants]

@@ -154,6 +154,10 @@ class ReadPatches(StepCallback):
             self.learn.xb = (*self.xb, self.settings.mosaic, True)
 
 
+#: As torch passes them.
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
 class AverageWeights(Callback):
     """Keeps an exponential moving average of the weights, which is validated in their place.
 
@@ -165,9 +169,11 @@ class AverageWeights(Callback):
     order = 60
     """After `Recorder`, so that `Recorder` sees the average; before the checkpoint is saved."""
 
+    average: AveragedModel
+    """The average, from `after_create` on."""
+
     def __init__(self, decay: float):
         self.decay = decay
-        self.average: AveragedModel | None = None
         self.trained: nn.Module | None = None
 
     def after_create(self) -> None:
@@ -187,7 +193,7 @@ class AverageWeights(Callback):
         """Put the weights themselves back, for further training."""
         self.learn.model, self.trained = self.trained, None
 
-    def _update(self, averages: list[Tensor], values: list[Tensor], _: Tensor) -> None:
+    def _update(self, averages: _Tensors, values: _Tensors, _: Tensor | int) -> None:
         """Update the averages of tensors that share one dtype and device."""
         if not averages[0].is_floating_point():
             for average, value in zip(averages, values, strict=True):

@@ -58,7 +58,10 @@ def load_checkpoint(path: Path, learner: Learner) -> RunState:
         if content["scaler"]:
             _precision(learner).gradient_scaler.load_state_dict(content["scaler"])
         if content["average"] is not None:
-            _averaging(learner).average.load_state_dict(content["average"])
+            average = _averaging(learner)
+            if average is None:
+                raise ValueError("it has averaged weights, unlike this experiment")
+            average.average.load_state_dict(content["average"])
         return RunState.from_dict(content["state"])
     except Exception as error:  # damaged bytes can raise anything
         raise InputError(

@@ -173,6 +173,7 @@ class Stopwatch(Callback):
     def __init__(self, batches_a_step: int, device: torch.device):
         self.batches_a_step = batches_a_step
         self.device = device
+        self._last = 0.0
 
     def before_train(self) -> None:
         """Start the clock."""

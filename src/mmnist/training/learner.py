@@ -39,7 +39,8 @@ def make_learner(
     """
     model.to(hardware.device)
     if experiment.compute.channels_last:
-        model.to(memory_format=torch.channels_last)
+        # torch's types lack the keyword without a dtype or device.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if experiment.compute.compile:
         model.compile()  # in place, so that the state dict keeps its names
     learner = Learner(
@@ -69,7 +70,7 @@ def optimiser(settings: TrainSettings) -> Callable[..., OptimWrapper]:
     """Factory of the optimiser in fastai's wrapper; it takes parameter groups and `lr`."""
     momentum, decay = settings.momentum, settings.weight_decay
     if settings.optimiser in ("sgd", "muon"):
-        kind = torch.optim.SGD if settings.optimiser == "sgd" else Muon
+        kind: type[torch.optim.Optimizer] = torch.optim.SGD if settings.optimiser == "sgd" else Muon
         return partial(OptimWrapper, opt=kind, momentum=momentum, weight_decay=decay)
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
     return partial(OptimWrapper, opt=kind, betas=(momentum, 0.999), weight_decay=decay)

@@ -54,8 +54,11 @@ class Muon(Optimizer):
         others = [[p for p in group if p.ndim < 2] for group in groups[:-1]] + groups[-1:]
         self._adamw = AdamW([{"params": g} for g in others])
 
+    # One signature for the two overloads of torch's.
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(  # type: ignore[override]
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:
@@ -68,12 +71,14 @@ class Muon(Optimizer):
             adamw["betas"] = (ours["momentum"], adamw["betas"][1])
             for kernel in kernels:
                 if kernel.grad is not None:
-                    self._move(kernel, ours["lr"], ours["momentum"], ours["weight_decay"])
+                    gradient = kernel.grad.flatten(1)
+                    self._move(kernel, gradient, ours["lr"], ours["momentum"], ours["weight_decay"])
         self._adamw.step()
         return loss
 
-    def _move(self, kernel: nn.Parameter, lr: float, momentum: float, decay: float) -> None:
-        gradient = kernel.grad.flatten(1)
+    def _move(
+        self, kernel: nn.Parameter, gradient: Tensor, lr: float, momentum: float, decay: float
+    ) -> None:
         state = self.state[kernel]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(gradient)

@@ -37,7 +37,6 @@ class Reporter:
             disable=not live_console().is_terminal,
             redirect_stdout=False,  # else `mmnist train … | tee log` loses its lines
         )
-        self._task = None
         self._done = 0.0
         self._seconds = 0.0
 
@@ -65,8 +64,8 @@ class Reporter:
         self._epoch, self._first, self._step, self._seen = epoch, step, step, 0
         self._batches = batches
         self._started = self._said = time.perf_counter()
-        if self._task is not None:
-            self._bar.remove_task(self._task)
+        for task in self._bar.task_ids:
+            self._bar.remove_task(task)
         description = f"epoch {epoch + 1:>2}/{self._epochs}"
         self._task = self._bar.add_task(
             description, total=self._batches, completed=step, rate="starting"

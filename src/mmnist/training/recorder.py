@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import safetensors.torch
 import torch
@@ -129,9 +129,9 @@ class Recorder(Callback):
                 f"{section}.learning_rate, set train.gradient_clip, or try compute.precision fp32"
             )
 
-    def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, float | str]:
+    def _row(self, metrics: Metrics, valid_loss: float) -> dict[str, Any]:
         state, batches = self.state, len(self.dls.train)
-        row: dict[str, float | str] = {
+        row: dict[str, Any] = {
             "epoch": self.epoch,
             "train_loss": state.loss_sum / state.seen,
             "train_accuracy": state.correct / state.seen,
@@ -180,7 +180,7 @@ class SaveEpochs(Callback):
         """Save, then stop if that was requested or early stopping applies."""
         recorder, state = self.recorder, self.recorder.state
         save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
-        recorder.run_folder.keep_best(state.best.epoch)
+        recorder.run_folder.keep_best(state.best_epoch)
         self.summarise()
         if recorder.is_over:
             if state.epoch < self.n_epoch:

@@ -54,8 +54,10 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
         RunError: weights or digits cannot be downloaded.
     """
     store = open_store(experiment.data.path)
-    digits = digits_of(experiment) if experiment.pretraining_epochs else None
-    patches = digits and patch_source(digits, stream_seed(experiment.seed, Stream.GROUNDS))
+    digits = patches = None
+    if experiment.pretraining_epochs:
+        digits = digits_of(experiment)
+        patches = patch_source(digits, stream_seed(experiment.seed, Stream.GROUNDS))
     choose_algorithms(experiment, hardware)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)

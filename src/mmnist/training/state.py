@@ -35,11 +35,17 @@ class RunState:
     """Time spent in this epoch so far."""
     validation_seconds: float = 0.0
     """The part of `seconds` spent on validations that were interrupted and start again."""
-    rows: list[dict[str, float | str]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     """metrics.csv: a row for each finished epoch."""
     best: Best | None = None
-    best_valid: dict[str, Any] | None = None
-    """Metrics of the best epoch, as in summary.json."""
+    best_valid: dict[str, Any] = field(default_factory=dict)
+    """Metrics of the best epoch, as in summary.json; empty before the first epoch is finished."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch, from 0; there is one as soon as the first epoch is finished."""
+        assert self.best is not None
+        return self.best.epoch
 
     def to_dict(self) -> dict[str, Any]:
         """The state as plain values."""
@@ -59,4 +65,4 @@ class RunState:
 
     def exhausts(self, patience: int, first: int = 0) -> bool:
         """Whether the last `patience` finished epochs, from `first` on, brought no new best."""
-        return self.epoch - 1 - max(self.best.epoch, first - 1) >= patience
+        return self.epoch - 1 - max(self.best_epoch, first - 1) >= patience

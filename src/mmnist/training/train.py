@@ -204,7 +204,7 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
         {
             "status": TRAINING,
             "epochs": len(state.rows),
-            "best_epoch": state.best.epoch,
+            "best_epoch": state.best_epoch,
             "valid": state.best_valid,
             "parameters": count_parameters(learner.model),
             "train_images": len(learner.dls.train.index) if run.experiment.train.epochs else 0,
@@ -228,6 +228,6 @@ def _finish(run: Run, state: RunState, reporter: Reporter) -> None:
     valid = state.best_valid
     low, high = valid["interval"]
     reporter.line(
-        f"best: epoch {state.best.epoch + 1} with {valid['accuracy']:.2%} of {valid['n']:,} "
+        f"best: epoch {state.best_epoch + 1} with {valid['accuracy']:.2%} of {valid['n']:,} "
         f"validation images (95 % interval {low:.2%} to {high:.2%}); {run.path}"
     )

@@ -29,7 +29,7 @@ def smooth_noise(
     return (field / field.std()).astype(np.float32)
 
 
-def splat(y: NDArray, x: NDArray, weight: NDArray, side: int) -> Field:
+def splat(y: np.ndarray, x: np.ndarray, weight: np.ndarray, side: int) -> Field:
     """Image [side, side] with `weight` at each point, shared among the four nearest pixels."""
     row, column = np.floor(y).astype(np.int64), np.floor(x).astype(np.int64)
     fy, fx = y - row, x - column
@@ -45,7 +45,7 @@ def splat(y: NDArray, x: NDArray, weight: NDArray, side: int) -> Field:
     return image.reshape(side, side).astype(np.float32)
 
 
-def dots(rng: np.random.Generator, side: int, peaks: NDArray, radius: float) -> Field:
+def dots(rng: np.random.Generator, side: int, peaks: np.ndarray, radius: float) -> Field:
     """Round dots [side, side] at random places: Gaussians of sigma `radius` px, height `peaks`."""
     y, x = rng.uniform(0, side, (2, len(peaks)))
     points = splat(y, x, peaks * (2 * np.pi * radius**2), side)
@@ -70,7 +70,7 @@ def strokes(
     the height varies along a stroke.
     """
     t = np.linspace(-0.5, 0.5, int(2 * length[1]) + 4)
-    span, height, turn = (rng.uniform(*ends, (count, 1)) for ends in (length, height, angle))
+    span, peak, turn = (rng.uniform(*ends, (count, 1)) for ends in (length, height, angle))
     turn = np.radians(turn)
     bend = rng.normal(0, 0.015, (count, 1)) * span * (4 * t**2 - 1)
     knots = rng.uniform(1 - 2 * roughness, 1, (count, int(length[1] / 8) + 3))
@@ -78,8 +78,8 @@ def strokes(
     left = position.astype(np.int64)
     fade = knots[:, left] + (position - left) * (knots[:, left + 1] - knots[:, left])
     fade = np.clip(fade, 0, None) * np.minimum(1, 8 * (0.5 - np.abs(t)))
-    # A line of this weight per px, blurred by `width`, is `height` high in its middle.
-    weight = height * fade * (np.sqrt(2 * np.pi) * width * span / len(t))
+    # A line of this weight per px, blurred by `width`, is `peak` high in its middle.
+    weight = peak * fade * (np.sqrt(2 * np.pi) * width * span / len(t))
     y, x = rng.uniform(0, side, (2, count, 1))
     y = y + span * t * np.sin(turn) + bend * np.cos(turn)
     x = x + span * t * np.cos(turn) - bend * np.sin(turn)

@@ -44,7 +44,7 @@ def _ripples(rng: np.random.Generator, side: int, length: float, slant: float) -
 def draw_blobs(rng: np.random.Generator, side: int) -> Field:
     """Marbled contours [side, side]: light lines and drops on a nearly black background."""
     image = 38 + 2.5 * smooth_noise(rng, side, 6)
-    for level, thickness, grey in ((0.1, 2, 27), (0.9, 5, 50), (-0.8, 2, 28), (1.4, 5, 80)):
+    for level, thickness, grey in ((0.1, 2.0, 27), (0.9, 5.0, 50), (-0.8, 2.0, 28), (1.4, 5.0, 80)):
         ghost = smooth_noise(rng, side, 8)
         image = _paint(image, _band(ghost, level, thickness), grey)
         image = _paint(image, _band(ghost, level + 0.7, 1.5), 0.5 * grey + 22)
@@ -57,7 +57,7 @@ def draw_blobs(rng: np.random.Generator, side: int) -> Field:
     return np.clip(image + 2 * smooth_noise(rng, side, 0.7), 9, 152)
 
 
-def _band(field: Field, level: float, thickness: float) -> Field:
+def _band(field: Field, level: float, thickness: float | Field) -> Field:
     """Anti-aliased coverage (0-1) of the contour of `field` at `level`, `thickness` px wide."""
     steepness = np.hypot(*np.gradient(field)) + 1e-3
     return np.clip(thickness / 2 + 0.5 - np.abs(field - level) / steepness, 0, 1)

@@ -76,14 +76,14 @@ def _accuracy_row(variant: VariantResult, judged_on: str) -> dict[str, Any]:
     if variant.spread is None:
         return row
     several = len(variant.runs) > 1
-    low, high = interval_of(variant) or (None, None)
+    interval = interval_of(variant) or (None, None)
     best = [run.summary["best_epoch"] + 1 for run in variant.runs]
     trained = [run.summary["epochs"] for run in variant.runs]
     return row | {
         "mean": float(variant.spread.mean),
         "deviation": float(variant.spread.deviation) if several else None,
-        "low": low,
-        "high": high,
+        "low": interval[0],
+        "high": interval[1],
         "interval_method": _T if several else _WILSON,
         "seeds": len(seeds_of(variant)),
         "images": len(variant.index),

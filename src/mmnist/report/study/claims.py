@@ -148,7 +148,9 @@ def _test_row(test: Test) -> dict[str, Any]:
         "p_holm": test.adjusted,
         "p_holm_low": test.adjusted_low,
     }
-    known = {key: None if isnan(value) else float(value) for key, value in numbers.items()}
+    known: dict[str, Any] = {
+        key: None if isnan(value) else float(value) for key, value in numbers.items()
+    }
     if test.seeds:
         known["seeds"] = seed_numbers(test.seeds)
     method = test.method + (_ONE_OF_SEVERAL if test.one_of_several else "")

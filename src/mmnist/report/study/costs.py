@@ -67,8 +67,8 @@ def cost_table(content: StudyContent) -> Table | None:
 
 def costs_of(result: StudyResult) -> list[Cost]:
     """The measured costs, each configuration once."""
-    measured = [variant for variant in result.variants if variant.cost is not None]
-    return list({variant.config.name: variant.cost for variant in measured}.values())
+    measured = ((variant.config.name, variant.cost) for variant in result.variants)
+    return list({name: cost for name, cost in measured if cost is not None}.values())
 
 
 def _cost_rows(

@@ -9,6 +9,7 @@ from textwrap import fill
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -17,6 +18,7 @@ from mmnist.report.figures import COLOURS, log_axis
 from mmnist.report.study.content import StudyContent, interval_of, judged_part
 from mmnist.report.study.costs import costs_of
 from mmnist.report.study.wording import count, seed_count
+from mmnist.study.costs import Cost
 from mmnist.study.results import ComparisonResult, VariantResult
 
 _PARTS = {"train": "training", "valid": "validation"}
@@ -34,15 +36,18 @@ def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure |
     variants = list(comparison.variants.values())
     if not any(each.runs or each.published_curves is not None for each in variants):
         return None
-    figure, main = _figure(9, 4.4, [*_loss_notes(variants), *content.notes])
+    notes = [*_loss_notes(variants), *content.notes]
+    figure, main = _figure(9, 4.4, notes, ConstrainedLayoutEngine())
     panels = main.subplots(1, 2, sharex=True, sharey=True)
     for axes, letter, part in zip(panels, "ab", _PARTS, strict=True):
         for place, variant in enumerate(variants):
             colour, (own, published) = _style(place)
             if variant.runs:
                 _own_curve(axes, variant, f"{part}_loss", colour, own)
-            if variant.published_curves is not None:
-                _published_curve(axes, variant, f"{part}_loss", colour, published)
+            if (curves := variant.published_curves) is not None:
+                label = f"{variant.label}, published"
+                epochs, losses = curves["epoch"] + 1, curves[f"{part}_loss"]
+                axes.plot(epochs, losses, published, color=colour, linewidth=1, label=label)
         axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} loss")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     panels[1].tick_params(labelleft=True)
@@ -63,7 +68,9 @@ def accuracy_figure(content: StudyContent) -> Figure | None:
     if not comparisons:
         return None
     rows = [len(_with_accuracy(each)) for each in comparisons]
-    figure, main = _figure(9, sum(0.42 * n + 0.8 for n in rows) + 0.4, content.notes)
+    layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.1)
+    height = sum(0.42 * n + 0.8 for n in rows) + 0.4
+    figure, main = _figure(9, height, content.notes, layout)
     panels = main.subplots(
         len(comparisons), 1, squeeze=False, height_ratios=[n + 0.4 for n in rows]
     ).ravel()
@@ -79,7 +86,6 @@ def accuracy_figure(content: StudyContent) -> Figure | None:
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.grid(axis="y", visible=False)
         axes.set_xlim(*_at_least_a_point(*axes.get_xlim()))
-    main.get_layout_engine().set(h_pad=0.12, w_pad=0.1)
     _accuracy_legend(main, content)
     return figure
 
@@ -92,8 +98,8 @@ def cost_figure(content: StudyContent) -> Figure | None:
     columns = min(2, len(comparisons))
     lines = -(-len(comparisons) // columns)
     notes = ["Bars: 95 % intervals, of t over several seeds, of Wilson over the images for one."]
-    figure, main = _figure(6.2 * columns, 2.7 * lines + 0.2, [*notes, *content.notes])
-    main.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+    layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
+    figure, main = _figure(6.2 * columns, 2.7 * lines + 0.2, [*notes, *content.notes], layout)
     panels = main.subplots(lines, columns, squeeze=False, sharex=True).ravel()
     for axes, comparison in zip(panels, comparisons, strict=False):
         _cost_panel(axes, comparison)
@@ -109,15 +115,18 @@ def cost_figure(content: StudyContent) -> Figure | None:
     return figure
 
 
-def _figure(width: float, height: float, notes: Sequence[str]) -> tuple[Figure, Figure | SubFigure]:
+def _figure(
+    width: float, height: float, notes: Sequence[str], layout: ConstrainedLayoutEngine
+) -> tuple[Figure, Figure | SubFigure]:
     """A figure of this size in inches, plus room for notes at its foot; and the part above them."""
     if not notes:
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=layout)
         return figure, figure
     text = fill(" ".join(notes), int(15 * width))
     foot = 0.15 + 0.16 * (text.count("\n") + 1)
-    figure = Figure(figsize=(width, height + foot), layout="constrained")
-    main, below = figure.subfigures(2, 1, height_ratios=[height, foot])
+    figure = Figure(figsize=(width, height + foot), layout=layout)
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[height, foot])
+    main, below = parts.ravel()
     below.text(0.01, 0.95, text, fontsize=8.5, va="top", color=_GREY)
     return figure, main
 
@@ -139,14 +148,6 @@ def _own_curve(axes: Axes, variant: VariantResult, column: str, colour: str, sty
     marker = "." if len(epochs) == 1 else ""
     label = f"{variant.label}, {count(len(variant.runs), 'seed')}"
     axes.plot(epochs, curves.mean(axis=1), style, color=colour, marker=marker, label=label)
-
-
-def _published_curve(
-    axes: Axes, variant: VariantResult, column: str, colour: str, style: str
-) -> None:
-    curves = variant.published_curves
-    label = f"{variant.label}, published"
-    axes.plot(curves["epoch"] + 1, curves[column], style, color=colour, linewidth=1, label=label)
 
 
 def _loss_notes(variants: Sequence[VariantResult]) -> Iterator[str]:
@@ -223,21 +224,26 @@ def _at_least_a_point(low: float, high: float) -> tuple[float, float]:
     return low - missing, high + missing
 
 
-def _with_cost(comparison: ComparisonResult) -> list[VariantResult]:
-    return [each for each in comparison.ran if each.cost is not None]
+def _with_cost(comparison: ComparisonResult) -> list[tuple[VariantResult, float, Cost]]:
+    """The variants that were run and measured, with their mean accuracies and their costs."""
+    return [
+        (each, each.spread.mean, cost)
+        for each in comparison.ran
+        if each.spread is not None and (cost := each.cost) is not None
+    ]
 
 
 def _cost_panel(axes: Axes, comparison: ComparisonResult) -> None:
     places = list(comparison.variants)
-    variants = sorted(_with_cost(comparison), key=lambda each: -each.spread.mean)
-    for variant in variants:
+    measured = sorted(_with_cost(comparison), key=lambda each: -each[1])
+    for variant, accuracy, cost in measured:
         colour = _style(places.index(variant.name))[0]
-        time = 1000 / variant.cost.train_images_per_second
+        time = 1000 / cost.train_images_per_second
         low, high = interval_of(variant) or (0.0, 1.0)
         axes.vlines(time, low, high, color=colour, linewidth=1.2)
         label = f"{fill(variant.label, 24)}\n{count(len(variant.runs), 'seed')}"
-        axes.plot(time, variant.spread.mean, "o", color=colour, label=label, markersize=7)
-    images = " or ".join(f"{n:,}" for n in sorted({len(each.index) for each in variants}))
+        axes.plot(time, accuracy, "o", color=colour, label=label, markersize=7)
+    images = " or ".join(f"{n:,}" for n in sorted({len(each.index) for each, *_ in measured}))
     axes.set_title(f"{comparison.name}: {images} {judged_part(comparison)} images", fontsize=10)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

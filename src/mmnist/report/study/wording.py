@@ -34,7 +34,9 @@ def estimate_interval(low: float, high: float, unit: str = "accuracy") -> str:
 
 def p_value(p: float, low: float | None = None) -> str:
     """`0.023`, `< 0.0001`; with `low`, the range that p may lie in: `0.0078 to 0.66`."""
-    return f"{_p_text(low)} to {_p_text(p)}" if is_range(p, low) else _p_text(p)
+    if low is None or not is_range(p, low):
+        return _p_text(p)
+    return f"{_p_text(low)} to {_p_text(p)}"
 
 
 def is_range(p: float, low: float | None) -> bool:
