@@ -44,6 +44,12 @@ def test_a_split_in_words_tells_what_the_validation_images_depend_on(split, word
     assert SplitSettings.model_validate(split).words == words
 
 
+@pytest.mark.parametrize("file", ["mnist.pth", "imagenet.safetensors", "./imagnet", "w"])
+def test_weights_may_be_in_a_file_whose_name_resembles_a_word(file) -> None:
+    settings = ModelSettings.model_validate({"size": 18, "pretrained": file})
+    assert settings.pretrained == file
+
+
 def test_a_whole_number_can_stand_for_a_width() -> None:
     size = ModelSettings.model_validate({"architecture": "shufflenet_v2", "size": 2}).size
     assert (size, type(size)) == (2.0, float)

@@ -105,7 +105,7 @@ class ModelSettings(Section):
             raise ValueError(f"there are no ImageNet weights for {architecture}")
         words = ("none", "mnist", "imagenet")
         close = difflib.get_close_matches(pretrained, words, 1)
-        if close and pretrained not in words:
+        if close and pretrained not in words and pretrained.isalpha():  # not mnist.pth
             raise ValueError(
                 f"did you mean {close[0]!r}? The path of a file of this name is ./{pretrained}"
             )
