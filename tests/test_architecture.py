@@ -21,16 +21,18 @@ FLOORS: dict[str, set[str]] = {
     "torchvision_import": set(),
     "config": BASE,
     "data": BASE | {"config"},
-    "runs": BASE | {"config"},
+    "records": BASE | {"config"},
+    "runs": BASE | {"config", "records"},
     "models": BASE | {"config"},
     "pipeline": BASE | {"config", "data", "models"},
-    "evaluation": BASE | {"config", "data", "models", "pipeline", "runs"},
+    "evaluation": BASE | {"config", "data", "models", "pipeline", "records", "runs"},
     "study": BASE
-    | {"config", "data", "runs", "evaluation.best", "evaluation.metrics", "evaluation.compare"},
-    "training": BASE | {"config", "data", "models", "pipeline", "runs", "evaluation", "study"},
+    | {"config", "data", "records", "runs", "evaluation.metrics", "evaluation.compare"},
+    "training": BASE
+    | {"config", "data", "models", "pipeline", "records", "runs", "evaluation", "study"},
     "report": BASE
-    | {"config", "data", "runs", "study"}
-    | {"evaluation.best", "evaluation.metrics", "evaluation.compare"},
+    | {"config", "data", "records", "runs", "study"}
+    | {"evaluation.metrics", "evaluation.compare"},
     "doctor": BASE | {"config", "data", "models", "pipeline"},
     "cli": BASE
     | {"config", "data", "runs", "pipeline", "evaluation", "study", "training", "report", "doctor"},

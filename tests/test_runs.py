@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_runs import write_run
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
@@ -123,13 +124,29 @@ def test_missing_and_damaged_files_are_named(root, name, content, read, message)
 
 
 @pytest.mark.parametrize(
-    "shapes", [((5,), (4,), (5, 10)), ((5,), (5,), (5, 7)), ((5,), (5,), (4, 10)), ((), (), (10,))]
+    ("change", "message"),
+    [
+        ({"probabilities": np.zeros((3, 10), np.float32)}, r"index must be integer \[3\]"),
+        ({"probabilities": np.zeros((5, 7), np.float32)}, r"floating \[5, 10\], not .* \[5, 7\]"),
+        ({"probabilities": np.zeros((5, 10), int)}, "probabilities must be floating"),
+        ({"probabilities": np.full((5, 10), np.nan)}, "must be finite"),
+        ({"probabilities": np.float32(1)}, "unsized"),
+        ({"label": np.arange(4)}, r"label must be integer \[5\]"),
+        ({"label": np.arange(5) + 6}, "labels must be 0 to 9"),
+        ({"label": np.zeros(5)}, "label must be integer"),
+        ({"index": np.zeros((5, 1), int)}, "index must be integer"),
+        (
+            {"index": np.arange(0), "label": np.arange(0), "probabilities": np.zeros((0, 10))},
+            "no image",
+        ),
+    ],
 )
-def test_predictions_that_do_not_belong_together_are_refused(root, shapes):
+def test_predictions_that_do_not_fit_each_other_are_refused(root, change, message):
     run = Run(root / "b" / "seed-0")
-    run.write_predictions("valid", *(np.zeros(shape) for shape in shapes))
-    with pytest.raises(InputError, match=r"valid_predictions\.npz is damaged"):
-        run.predictions("valid")
+    arrays = {"index": np.arange(5), "label": np.arange(5), "probabilities": np.zeros((5, 10))}
+    run.write_predictions("test", **{**arrays, **change})
+    with pytest.raises(InputError, match=rf"test_predictions\.npz is damaged: .*{message}"):
+        run.predictions("test")
 
 
 def test_predictions_with_a_changed_byte_are_read_or_refused(root):
@@ -157,5 +174,7 @@ def test_a_run_can_be_held_again_by_its_holder(root):
 
 
 def test_summary_with_nan_is_refused(root):
+    run = write_run(experiment("c"), root)
+    nan = run.summary.model_copy(update={"peak_memory_mib": float("nan")})
     with pytest.raises(ValueError, match="not JSON compliant"):
-        Run(root / "b" / "seed-0").write_summary({"loss": float("nan")})
+        run.write_summary(nan)

@@ -15,7 +15,6 @@ runs/<name>/seed-<n>/
   report/                  once reported
 """
 
-import json
 import shlex
 import shutil
 from collections.abc import Iterator, Sequence
@@ -23,21 +22,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from mmnist.config.loading import dump_experiment, load_experiment
-from mmnist.config.model import CLASSES
 from mmnist.config.schema import Experiment
 from mmnist.defaults import RUNS
 from mmnist.errors import InputError, InUse, RunError
 from mmnist.files import replacing, write_text
-
-#: Value of `status` in summary.json.
-TRAINING, FINISHED = "training", "finished"
+from mmnist.records import (
+    FINISHED,
+    DigitsRecord,
+    Environment,
+    ProcessRecord,
+    Summary,
+    check_predictions,
+    read_record,
+    write_record,
+)
 
 
 @dataclass(frozen=True)
@@ -140,30 +144,46 @@ class Run:
             lock.release()
 
     @property
-    def environment(self) -> dict[str, Any]:
-        """Versions, device, data fingerprint, command line."""
-        return self._read_json("environment.json")
+    def _environment_file(self) -> Path:
+        return self.path / "environment.json"
 
     @property
-    def environments(self) -> list[dict[str, Any]]:
+    def _summary_file(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def environment(self) -> Environment:
+        """What it was begun with; raises InputError if the file is missing or damaged."""
+        return read_record(self._environment_file, Environment)
+
+    @property
+    def environments(self) -> list[ProcessRecord]:
         """The environment in which the run began, then each in which it was resumed."""
         begun = self.environment
-        return [begun, *begun.get("resumed", [])]
+        return [begun, *begun.resumed]
 
     @property
-    def summary(self) -> dict[str, Any]:
-        """Result of the run so far."""
-        return self._read_json("summary.json")
+    def digits(self) -> DigitsRecord:
+        """The digits of its epochs of single digits; raises InputError if none are recorded."""
+        digits = self.environment.pretraining
+        if digits is None:
+            raise InputError(f"{self._environment_file} is damaged: 'pretraining' is missing")
+        return digits
+
+    @property
+    def summary(self) -> Summary:
+        """Result of the run so far; raises InputError if the file is missing or damaged."""
+        return read_record(self._summary_file, Summary)
 
     @property
     def finished(self) -> bool:
         """Whether all epochs were trained (or early stopping ended them)."""
-        return (self.path / "summary.json").is_file() and self.summary.get("status") == FINISHED
+        return self._summary_file.is_file() and self.summary.status == FINISHED
 
     @property
     def has_epoch(self) -> bool:
         """Whether an epoch is finished and completely written."""
-        return self.metrics_file.is_file() and (self.path / "summary.json").is_file()
+        return self.metrics_file.is_file() and self._summary_file.is_file()
 
     def check_weights(self) -> None:
         """Raise InputError if there are no weights."""
@@ -203,10 +223,9 @@ class Run:
         path = self._predictions_file(part)
         try:
             with np.load(path, allow_pickle=False) as file:
-                found = file["index"], file["label"], file["probabilities"]
-            if [array.shape for array in found] != [(n := len(found[0]),), (n,), (n, CLASSES)]:
-                raise ValueError("its arrays do not belong together")
-            return found
+                arrays = file["index"], file["label"], file["probabilities"]
+            check_predictions(*arrays)
+            return arrays
         except FileNotFoundError as error:
             if self.finished:
                 cause = "is incomplete; delete the folder and run it again, or restore the file"
@@ -263,46 +282,26 @@ class Run:
         write_text(self.config_file, dump_experiment(experiment))
         self.__dict__.pop("experiment", None)
 
-    def write_environment(self, environment: dict[str, Any]) -> None:
+    def write_environment(self, environment: Environment) -> None:
         """Write environment.json."""
-        self._write_json("environment.json", environment)
+        write_record(self._environment_file, environment)
 
-    def note_resumption(self, environment: dict[str, Any]) -> None:
-        """Add to environment.json the environment in which the run is resumed.
+    def note_resumption(self, environment: Environment) -> None:
+        """Add to environment.json where the run is resumed, but not its data: they are the same."""
+        begun = self.environment
+        place = ProcessRecord(**environment.model_dump(include=set(ProcessRecord.model_fields)))
+        resumed = [*begun.resumed, place]
+        self.write_environment(begun.model_copy(update={"resumed": resumed}))
 
-        Its data and the digits of pretraining, which are the same, are left out.
-        """
-        same = ("data", "pretraining")
-        place = {key: value for key, value in environment.items() if key not in same}
-        begun, *resumed = self.environments
-        self.write_environment({**begun, "resumed": [*resumed, place]})
-
-    def write_summary(self, summary: dict[str, Any]) -> None:
+    def write_summary(self, summary: Summary) -> None:
         """Write summary.json."""
-        self._write_json("summary.json", summary)
+        write_record(self._summary_file, summary)
 
     def write_metrics(self, rows: list[dict[str, float]]) -> None:
         """Write metrics.csv, one row per epoch."""
         with replacing(self.metrics_file) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False)
         self.__dict__.pop("metrics", None)
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(f"{self.path} is not a complete run: {name} is missing") from error
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        except ValueError as error:
-            raise InputError(f"{path} is damaged: {error}") from error
-        if not isinstance(content, dict):
-            raise InputError(f"{path} is damaged: it is not a JSON object")
-        return content
-
-    def _write_json(self, name: str, content: dict[str, Any]) -> None:
-        write_text(self.path / name, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def run_of(experiment: Experiment, root: Path) -> Run:

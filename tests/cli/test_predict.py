@@ -121,8 +121,8 @@ def test_bad_input(mmnist, run, tmp_path, arguments, message):
 
 
 def test_other_data_than_the_run_was_trained_on_is_warned_of(mmnist, run):
-    environment = {**run.environment, "data": {**run.environment["data"], "fingerprint": "0" * 64}}
-    run.write_environment(environment)
+    data = run.environment.data.model_copy(update={"fingerprint": "0" * 64})
+    run.write_environment(run.environment.model_copy(update={"data": data}))
     done = mmnist("predict", "tiny")
     assert done.returncode == 0
     assert "warning" in done.stderr
@@ -137,12 +137,11 @@ def test_the_test_images_of_another_data_set(mmnist, run, easy_store, tmp_path, 
     manifest["source"]["digits_sha256"] = "0" * 64
     (other / "manifest.json").write_text(json.dumps(manifest))
     source = {
-        **run.environment["data"]["source"],
+        **run.environment.data.source,
         "digits_sha256": "0" * 64 if same_digits else "1" * 64,
     }
-    run.write_environment(
-        {**run.environment, "data": {**run.environment["data"], "source": source}}
-    )
+    data = run.environment.data.model_copy(update={"source": source})
+    run.write_environment(run.environment.model_copy(update={"data": data}))
     done = mmnist("predict", "tiny", "--data", "other")
     assert done.returncode == 0, done.stderr
     assert "accuracy on the 60 generated test images" in done.stdout

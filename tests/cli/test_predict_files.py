@@ -1,6 +1,5 @@
 """What `mmnist predict` is to write is checked before anything is computed."""
 
-import json
 import os
 import shutil
 
@@ -8,7 +7,8 @@ import pytest
 
 from mmnist.cli import run as mmnist
 from mmnist.evaluation import predict
-from mmnist.runs import TRAINING, Run
+from mmnist.records import TRAINING
+from mmnist.runs import Run
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def test_seeds_whose_data_have_moved_are_averaged(run, tmp_path, capfd):
 def test_an_unfinished_run_is_warned_of_and_brackets_are_shown(run, tmp_path, capfd):
     folder = tmp_path / "runs [old]" / "x" / "seed-0"
     shutil.copytree(run.path, folder)
-    environment = json.loads((folder / "environment.json").read_text("utf-8"))
-    environment["data"]["fingerprint"] = "0" * 64
-    Run(folder).write_environment(environment)
-    Run(folder).write_summary({**Run(folder).summary, "status": TRAINING})
+    copy = Run(folder)
+    data = copy.environment.data.model_copy(update={"fingerprint": "0" * 64})
+    copy.write_environment(copy.environment.model_copy(update={"data": data}))
+    copy.write_summary(copy.summary.model_copy(update={"status": TRAINING}))
     assert mmnist(["predict", "runs [old]/x", "-o", "x.csv"]) == 0
     said = capfd.readouterr().err
     assert "warning: runs [old]/x/seed-0 is not finished: its best epoch so far" in said

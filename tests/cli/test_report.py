@@ -8,29 +8,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fake_runs import certain, data_record, environment, epoch_row, write_run
 
 from mmnist.cli import run as run_cli
 from mmnist.config.schema import Experiment
-from mmnist.evaluation.metrics import compute_metrics
-from mmnist.runs import FINISHED, run_of
 
 FIGURES = ["accuracy.png", "confusion.png", "loss.png", "time.png"]
 
 
 def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
     """A run of two epochs in which `wrong` of 55 validation images are wrong."""
-    experiment = Experiment(name=name, seed=seed, model={"architecture": "simple_cnn"})
-    run = run_of(experiment, root)
-    run.write_config(experiment)
-    losses = {"train_loss": 0.5, "valid_loss": 0.6, "train_accuracy": 0.8, "valid_accuracy": 0.9}
-    run.write_metrics([{"epoch": epoch, **losses, "seconds": 60.0} for epoch in range(2)])
     labels = np.repeat(np.arange(10), np.arange(1, 11))
     predictions = labels.copy()
     predictions[-wrong:] = 0
-    valid = compute_metrics(labels, predictions).to_dict() | {"loss": 0.6}
-    data = {"fingerprint": fingerprint, "generated": True}
-    run.write_summary({"status": FINISHED, "best_epoch": 1, "valid": valid, "data": data})
-    return run
+    return write_run(
+        Experiment(name=name, seed=seed, model={"architecture": "simple_cnn"}),
+        root,
+        rows=[epoch_row(0), epoch_row(1)],
+        labels=labels,
+        probabilities=certain(predictions),
+        about=environment(data=data_record(fingerprint)),
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_runs import data_record, environment, write_run
 
 from mmnist.cli import run
 from mmnist.data.store import open_store
 from mmnist.errors import OutOfTime
-from mmnist.runs import FINISHED
 from mmnist.study.costs import Cost
 from mmnist.training import measuring, reproduce
 from mmnist.training.reproduce import Outcome
@@ -49,10 +49,10 @@ def ends(tmp_path, easy_store, monkeypatch, capfd) -> Callable[..., tuple[int, s
 def finish(planned) -> None:
     """Leave a finished run that has no predictions."""
     for each in planned:
-        fingerprint = open_store(each.config.data.path).fingerprint
-        each.run.write_config(each.config)
-        each.run.write_environment({"data": {"fingerprint": fingerprint}})
-        each.run.write_summary({"status": FINISHED, "best_epoch": 0})
+        data = data_record(open_store(each.config.data.path).fingerprint)
+        root = each.run.path.parents[1]
+        run = write_run(each.config, root, about=environment(data=data))
+        (run.path / "valid_predictions.npz").unlink()
 
 
 def test_runs_that_failed_are_listed_though_there_is_no_page(ends):

@@ -29,7 +29,7 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
     assert all(run.finished for run in runs)
     assert runs[1].experiment.seed == 1
     assert runs[0].experiment.train.learning_rate == 1e-3
-    assert "--seeds 2 --set train.learning_rate=1e-3" in runs[0].environment["command"]
+    assert "--seeds 2 --set train.learning_rate=1e-3" in runs[0].environment.command
     assert done.stdout.count("epoch  1/1") == 2
 
     again = mmnist("train", config, "--set", "train.learning_rate=1e-3")
@@ -41,8 +41,8 @@ def test_two_seeds_then_refusal_then_resume(mmnist, config, tmp_path):
     assert "epoch" not in resumed.stdout
     assert "warning" not in resumed.stderr
 
-    told = runs[0].environment
-    runs[0].write_environment({**told, "data": {**told["data"], "fingerprint": "0" * 64}})
+    data = runs[0].environment.data.model_copy(update={"fingerprint": "0" * 64})
+    runs[0].write_environment(runs[0].environment.model_copy(update={"data": data}))
     resumed = mmnist("train", config, "--set", "train.learning_rate=1e-3", "--resume")
     assert resumed.returncode == 0
     assert "seed-0 is finished, but not with the data that" in resumed.stderr.replace("\n", " ")

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from conftest import write_easy_store
+from fake_runs import digits_record
 
 from mmnist.errors import InputError
 from mmnist.evaluation.labelling import Files, NoFileError, NoImagesError, plan_labelling
@@ -19,7 +20,7 @@ def run(tiny_run, tmp_path) -> Run:
 def test_a_run_labels_its_own_test_images_in_its_folder(run):
     plan = plan_labelling([run], Files())
     assert plan.files == Files(labels=run.path / "submission.csv")
-    assert plan.store.fingerprint == run.environment["data"]["fingerprint"]
+    assert plan.store.fingerprint == run.environment.data.fingerprint
     assert len(plan.images) == 60
     assert (plan.names, plan.warnings) == (None, [])
 
@@ -47,8 +48,8 @@ def test_runs_of_different_data_sets_do_not_say_which_images(run, tmp_path):
         update={"path": str(write_easy_store(tmp_path / "second", seed=1))}
     )
     other.write_config(run.experiment.model_copy(update={"data": data, "seed": 1}))
-    data = {**other.environment["data"], "fingerprint": "1" * 64}
-    other.write_environment({**other.environment, "data": data})
+    data = other.environment.data.model_copy(update={"fingerprint": "1" * 64})
+    other.write_environment(other.environment.model_copy(update={"data": data}))
     with pytest.raises(NoImagesError, match=r"trained on different data sets .*second"):
         plan_labelling([run, other], Files())
     plan = plan_labelling([run, other], Files(), data=tmp_path / "second")
@@ -57,7 +58,8 @@ def test_runs_of_different_data_sets_do_not_say_which_images(run, tmp_path):
 
 
 def test_digits_of_pretraining_are_warned_of(run, easy_store):
-    run.write_environment({**run.environment, "pretraining": {"digits_sha256": "1" * 64}})
+    digits = digits_record(sha256="1" * 64)
+    run.write_environment(run.environment.model_copy(update={"pretraining": digits}))
     (warning,) = plan_labelling([run], Files(), data=easy_store).warnings
     assert warning == f"{easy_store} shows digits that {run.path} may have been trained on"
     assert plan_labelling([run], Files()).warnings == []

@@ -3,6 +3,7 @@
 from statistics import mean
 
 import pytest
+from fake_runs import digits_record, environment
 
 from mmnist.errors import InputError
 from mmnist.report.content import (
@@ -16,7 +17,7 @@ from mmnist.report.content import (
 def test_seeds_give_mean_and_sample_deviation(make_run):
     runs = [make_run("a", seed, errors=0.1 * seed) for seed in range(3)]
     report = build_report([*runs, make_run("b")])
-    accuracies = [run.summary["valid"]["accuracy"] for run in runs]
+    accuracies = [run.summary.valid.accuracy for run in runs]
     (seed_mean,) = report.seed_means
     centre = mean(accuracies)
     assert (seed_mean.name, seed_mean.seeds) == ("a", 3)
@@ -80,7 +81,7 @@ def test_digits_are_compared_by_what_they_are_not_by_where(make_run):
 
     def begun(seed, place, sha):
         run = make_run("a", seed, model=model, pretraining={"digits": place})
-        run.write_environment({"pretraining": {"digits": place, "digits_sha256": sha}})
+        run.write_environment(environment(pretraining=digits_record(place, sha)))
         return run
 
     report = build_report([begun(0, "here", "1"), begun(1, "there", "1")])
@@ -111,7 +112,7 @@ def test_digits_seen_before_are_told(make_run, seen, words):
     model = {"architecture": "digit_reader", "size": 1.0, "pretrained": "mnist"}
     runs = [make_run("a", seed, model=model) for seed in (0, 1)]
     for run in runs:
-        run.write_environment({"pretraining": {"digits": "mnist", "seen_in_test_images": seen}})
+        run.write_environment(environment(pretraining=digits_record("mnist", seen=seen)))
     (warning,) = build_report([*runs, make_run("b")]).warnings
     assert warning == (
         "a/seed-0, a/seed-1: first trained on single digits of mnist, which the validation images "

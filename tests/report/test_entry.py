@@ -22,9 +22,7 @@ def test_runs_are_named_as_shortly_as_tells_them_apart(make_run, tmp_path):
     assert labels == [str(runs[0].path), str(twin.path)]
 
 
-@pytest.mark.parametrize(
-    ("generated", "origin"), [(True, "generated"), (False, "competition"), (None, "unknown")]
-)
+@pytest.mark.parametrize(("generated", "origin"), [(True, "generated"), (False, "competition")])
 def test_origin_of_the_images(make_run, generated, origin):
     assert read_entries([make_run(generated=generated)])[0].origin == origin
 
@@ -57,15 +55,15 @@ def test_damaged_metrics_are_refused_as_such(make_run, text):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("valid", None, "'valid' is missing"),
-        ("valid", {"n": 3}, "no 'interval'"),
-        ("best_epoch", None, "damaged"),
-        ("best_epoch", "x", "damaged"),
+        ("valid", None, "damaged: valid: "),
+        ("valid", {"n": 3}, "'valid.correct' is missing"),
+        ("best_epoch", None, "damaged: best_epoch: "),
+        ("best_epoch", "x", "damaged: best_epoch: "),
     ],
 )
 def test_damaged_summary_is_refused(make_run, key, value, message):
     run = make_run()
-    (run.path / "summary.json").write_text(json.dumps({**run.summary, key: value}))
+    (run.path / "summary.json").write_text(json.dumps({**run.summary.model_dump(), key: value}))
     with pytest.raises(InputError, match=message) as caught:
         read_entries([Run(run.path)])
     assert "summary.json" in str(caught.value)
@@ -73,7 +71,7 @@ def test_damaged_summary_is_refused(make_run, key, value, message):
 
 def test_summary_without_best_epoch_is_refused(make_run):
     run = make_run()
-    summary = {key: value for key, value in run.summary.items() if key != "best_epoch"}
+    summary = run.summary.model_dump(exclude={"best_epoch"})
     (run.path / "summary.json").write_text(json.dumps(summary))
     with pytest.raises(InputError, match="'best_epoch' is missing"):
         read_entries([Run(run.path)])

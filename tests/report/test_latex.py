@@ -60,22 +60,22 @@ def test_each_run_has_its_numbers_under_its_name(make_run):
     text = report_latex(build_report(runs))
     spanners = r"\multicolumn{2}{c}{} & \multicolumn{3}{c}{a\_b} & \multicolumn{3}{c}{c} \\"
     assert spanners in text
-    numbers = [f"{run.summary['valid']['f1'][9]:.3f}" for run in runs]
+    numbers = [f"{run.summary.valid.f1[9]:.3f}" for run in runs]
     assert re.search(rf"^9 & 1,346 & .* & {numbers[0]} & .* & {numbers[1]} ", text, re.M)
     for run in runs:
-        valid = run.summary["valid"]
-        assert f"{valid['correct']:,} / 5,007 & {100 * valid['accuracy']:.2f} \\%" in text
+        valid = run.summary.valid
+        assert f"{valid.correct:,} / 5,007 & {100 * valid.accuracy:.2f} \\%" in text
 
 
 def test_numbers_marks_and_confusion(make_run):
     run = make_run()
-    text, valid = report_latex(build_report([run])), run.summary["valid"]
-    scores = " & ".join(f"{valid[key][7]:.3f}" for key in ("precision", "recall", "f1"))
+    text, valid = report_latex(build_report([run])), run.summary.valid
+    scores = " & ".join(f"{getattr(valid, key)[7]:.3f}" for key in ("precision", "recall", "f1"))
     assert f"7 & 887 & {scores} \\\\" in text
     assert r"0 & 5 \textdagger{} &" in text
     assert SMALL_NOTE in text
-    assert f"{100 * valid['accuracy']:.2f} \\%" in text
-    assert f"9 & {' & '.join(map(str, valid['confusion'][9]))} \\\\" in text
+    assert f"{100 * valid.accuracy:.2f} \\%" in text
+    assert f"9 & {' & '.join(map(str, valid.confusion[9]))} \\\\" in text
     assert "generated images" in text
 
 

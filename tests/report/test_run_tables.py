@@ -40,11 +40,15 @@ def test_rows_are_the_metrics_of_each_run(make_run):
     table = per_class_table(report, report.entries)
     assert _cells(table, "digit") == [*map(str, range(10)), "macro", "weighted"]
     for run in runs:
-        valid = run.summary["valid"]
+        valid = run.summary.valid
         for name in ("precision", "recall", "f1"):
-            values = [*valid[name], valid["macro"][name], valid["weighted"][name]]
+            values = [
+                *getattr(valid, name),
+                getattr(valid.macro, name),
+                getattr(valid.weighted, name),
+            ]
             assert _cells(table, name, run.name) == [f"{value:.3f}" for value in values]
-    support = [*runs[0].summary["valid"]["support"], *[5007] * 2]
+    support = [*runs[0].summary.valid.support, *[5007] * 2]
     assert [int(re.sub(r"\D", "", cell)) for cell in _cells(table, "support")] == support
     assert [len(rows) for rows in table.groups] == [10, 2]
 
@@ -66,20 +70,24 @@ def test_means_are_never_marked(make_run):
 
 def test_csv_holds_every_number(make_run):
     run = make_run("a", 4)
-    table, valid = _csv(run), run.summary["valid"]
+    table, valid = _csv(run), run.summary.valid
     assert set(table["run"]) == {"a"}
     assert set(table["seed"]) == {"4"}
     assert table["digit"].tolist() == [*map(str, range(10)), "macro", "weighted", "accuracy"]
     for name in ("precision", "recall", "f1"):
-        expected = [*valid[name], valid["macro"][name], valid["weighted"][name]]
+        expected = [
+            *getattr(valid, name),
+            getattr(valid.macro, name),
+            getattr(valid.weighted, name),
+        ]
         assert table[name][:12].tolist() == pytest.approx(expected, abs=1e-6)
         assert pd.isna(table[name][12])
-    assert table["support"].tolist() == [*valid["support"], *[5007] * 3]
+    assert table["support"].tolist() == [*valid.support, *[5007] * 3]
     predicted = table.loc[:9, [f"predicted_{digit}" for digit in range(10)]]
-    assert predicted.to_numpy().tolist() == valid["confusion"]
-    assert table["accuracy"][12] == pytest.approx(valid["accuracy"], abs=1e-6)
+    assert predicted.to_numpy().tolist() == valid.confusion
+    assert table["accuracy"][12] == pytest.approx(valid.accuracy, abs=1e-6)
     interval = [table["accuracy_low"][12], table["accuracy_high"][12]]
-    assert interval == pytest.approx(valid["interval"], abs=1e-6)
+    assert interval == pytest.approx(valid.interval, abs=1e-6)
     assert table["accuracy"][:12].isna().all()
 
 
@@ -95,7 +103,7 @@ def test_csv_puts_runs_below_each_other(make_run):
     table = _csv(*runs)
     assert len(table) == 3 * 13 + 1
     accuracy = table[table["digit"] == "accuracy"].set_index(["run", "seed"])
-    first, second = (run.summary["valid"]["accuracy"] for run in runs[:2])
+    first, second = (run.summary.valid.accuracy for run in runs[:2])
     over_seeds = accuracy.loc[("a", "all")]
     assert over_seeds["accuracy"] == pytest.approx((first + second) / 2, abs=1e-6)
     assert over_seeds["accuracy_deviation"] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-6)
@@ -117,17 +125,17 @@ def test_csv_says_where_the_images_come_from(make_run):
 
 def test_markdown_of_one_run(make_run):
     run = make_run()
-    text, valid = report_markdown(build_report([run])), run.summary["valid"]
+    text, valid = report_markdown(build_report([run])), run.summary.valid
     runs, classes, confusion = _tables(text)
     assert runs[1][0] == "quickstart/seed-0"
     assert "generated images" in runs[1][2]
-    assert runs[1][4] == f"{valid['correct']:,} / 5,007"
+    assert runs[1][4] == f"{valid.correct:,} / 5,007"
     assert classes[0] == ["digit", "support", "precision", "recall", "f1"]
     assert classes[1][:2] == ["0", "5 †"]
     assert classes[2][1] == "43"
-    assert classes[6][3] == f"{valid['recall'][5]:.3f}"
+    assert classes[6][3] == f"{valid.recall[5]:.3f}"
     assert [row[0] for row in classes[11:]] == ["macro", "weighted"]
-    assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == valid["confusion"]
+    assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == valid.confusion
     assert SMALL_NOTE in text
 
 
@@ -138,10 +146,10 @@ def test_markdown_of_several_runs(make_run):
     assert classes[0][:3] == ["digit", "support", r"size\_resnet18 precision"]
     assert len(classes[0]) == 2 + 3 * 2
     for row, place, run in [(1, 2, runs[0]), (2, 5, runs[1])]:
-        valid = run.summary["valid"]
-        assert classes[10][place] == f"{valid['precision'][9]:.3f}"
-        assert overview[row][5] == f"{100 * valid['accuracy']:.2f} %"
-        assert overview[row][6].startswith(f"{100 * valid['interval'][0]:.2f}–")
+        valid = run.summary.valid
+        assert classes[10][place] == f"{valid.precision[9]:.3f}"
+        assert overview[row][5] == f"{100 * valid.accuracy:.2f} %"
+        assert overview[row][6].startswith(f"{100 * valid.interval[0]:.2f}–")
 
 
 def test_markdown_shows_support_per_run_for_different_images(make_run):

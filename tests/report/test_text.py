@@ -22,7 +22,7 @@ def _words(text, first):
 
 def test_one_run_shows_everything_in_80_columns(make_run):
     run = make_run(epochs=7)
-    text, valid = _shown([run]), run.summary["valid"]
+    text, valid = _shown([run]), run.summary.valid
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     for part in (
@@ -31,15 +31,15 @@ def test_one_run_shows_everything_in_80_columns(make_run):
         "generated images, not the competition's",
         "5,007 images",
         "7 of 7",
-        percent(valid["accuracy"]),
-        f"95 % interval {percent_interval(valid['interval'])}",
-        f"{valid['correct']:,} of 5,007 right",
+        percent(valid.accuracy),
+        f"95 % interval {percent_interval(valid.interval)}",
+        f"{valid.correct:,} of 5,007 right",
         f"† {SMALL_NOTE}",
     ):
         assert part in text
-    scores = [f"{valid[key][8]:.3f}" for key in ("precision", "recall", "f1")]
+    scores = [f"{getattr(valid, key)[8]:.3f}" for key in ("precision", "recall", "f1")]
     assert _words(text, "8 ") == ["8", "1,063", *scores]
-    averages = [f"{valid['macro'][key]:.3f}" for key in ("precision", "recall", "f1")]
+    averages = [f"{getattr(valid.macro, key):.3f}" for key in ("precision", "recall", "f1")]
     assert _words(text, "macro") == ["macro", "5,007", *averages]
     assert _words(text, "0 ")[1:3] == ["5", "†"]
 
@@ -48,7 +48,7 @@ def test_one_run_shows_its_confusion_matrix(make_run):
     run = make_run()
     text = _shown([run])
     matrix = text[text.index("Confusion matrix") :]
-    for digit, counts in enumerate(run.summary["valid"]["confusion"]):
+    for digit, counts in enumerate(run.summary.valid.confusion):
         expected = [str(count) if count else "·" for count in counts]
         assert _words(matrix, f"{digit} ") == [str(digit), *expected]
 
@@ -66,8 +66,8 @@ def test_many_runs_wrap_into_groups_that_fit(make_run, width, shared):
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for run in runs:
-        assert percent(run.summary["valid"]["accuracy"]) in text
-        assert percent_interval(run.summary["valid"]["interval"]) in text
+        assert percent(run.summary.valid.accuracy) in text
+        assert percent_interval(run.summary.valid.interval) in text
 
 
 def test_as_many_runs_stand_side_by_side_as_fit(make_run):

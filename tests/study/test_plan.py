@@ -1,10 +1,11 @@
 import shutil
 
 import pytest
+from fake_runs import data_record, digits_record, environment, write_run
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.runs import Run, run_of
+from mmnist.runs import run_of
 from mmnist.study.costs import Cost, read_costs, write_costs
 from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import load_study, save_study
@@ -75,25 +76,20 @@ def test_images_are_counted_by_the_split(study_file):
     assert images_of(config) == (50, 40)
 
 
-def make_run(config, root, fingerprint, epochs=0):
-    run = Run(root / config.name / f"seed-{config.seed}")
-    run.write_config(config)
-    run.write_environment({"data": {"fingerprint": fingerprint}})
-    run.write_summary({"status": "training"})
-    if epochs:
-        run.write_metrics([{"epoch": epoch} for epoch in range(epochs)])
-    return run
+def make_run(config, root, fingerprint, **options):
+    about = environment(data=data_record(fingerprint))
+    return write_run(config, root, about=about, **{"finished": False, **options})
 
 
 def test_epochs_that_are_done_are_not_left(study_file, tmp_path):
     loaded = load_study(study_file())
-    run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "x", epochs=1)
+    run = make_run(loaded.configs["resize", "small"], tmp_path / "runs", "x")
     first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("unfinished", 2), "it begins again"
     run.checkpoint_file.touch()
     first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("unfinished", 1)
-    run.write_summary({"status": "finished"})
+    make_run(run.experiment, tmp_path / "runs", "x", finished=True)
     first, _ = plan_runs(loaded, StudyFolder(tmp_path / "runs"))
     assert (first.state, first.epochs_left) == ("finished", 0)
 
@@ -186,7 +182,7 @@ def test_runs_that_began_with_other_digits_of_one_source_or_name_are_refused(tmp
         config = Experiment.model_validate(values)
         run = run_of(config, tmp_path)
         run.write_config(config)
-        run.write_environment({"pretraining": {"digits_sha256": sha * 64}})
+        run.write_environment(environment(pretraining=digits_record(source, sha * 64)))
         return run
 
     one, same = begun("one", "mnist", "a"), begun("same", "mnist", "a")

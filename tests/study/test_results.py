@@ -1,11 +1,13 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from fake_runs import certain, data_record, environment, epoch_row, write_run
 
 from mmnist.errors import InputError
 from mmnist.evaluation.metrics import compute_metrics
-from mmnist.runs import FINISHED, TRAINING, Run
+from mmnist.runs import Run
 from mmnist.study.costs import Cost, write_costs
 from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import load_study
@@ -17,7 +19,7 @@ LABELS = np.arange(40) % 10
 def probabilities(right):
     """Float32 [N, 10] that say the label of the first `right` images, and 0 or 1 of the others."""
     said = np.where(np.arange(len(LABELS)) < right, LABELS, (LABELS == 0).astype(int))
-    return np.eye(10, dtype=np.float32)[said]
+    return certain(said)
 
 
 @pytest.fixture
@@ -29,18 +31,17 @@ def loaded(study_file):
 def finish(loaded, tmp_path):
     """Write a finished run of a variant of `resize`."""
 
-    def write(variant, seed=0, right=30, *, fingerprint="a" * 64, status=FINISHED, index=None):
+    def write(variant, seed=0, right=30, *, fingerprint="a" * 64, **options):
         config = loaded.configs["resize", variant].model_copy(update={"seed": seed})
-        run = Run(tmp_path / "runs" / config.name / f"seed-{seed}")
-        run.write_config(config)
-        run.write_environment({"data": {"fingerprint": fingerprint}})
-        valid = compute_metrics(LABELS, probabilities(right).argmax(axis=1)).to_dict()
-        run.write_summary({"status": status, "epochs": 3, "best_epoch": 1, "valid": valid})
-        losses = [0.9, 0.5, 0.6]
-        run.write_metrics([{"epoch": i, "valid_loss": loss} for i, loss in enumerate(losses)])
-        index = np.arange(40) if index is None else index
-        run.write_predictions("valid", index, LABELS, probabilities(right))
-        return run
+        return write_run(
+            config,
+            tmp_path / "runs",
+            rows=[epoch_row(i, valid_loss=loss) for i, loss in enumerate([0.9, 0.5, 0.6])],
+            labels=LABELS,
+            probabilities=probabilities(right),
+            about=environment(data=data_record(fingerprint)),
+            **options,
+        )
 
     return write
 
@@ -49,7 +50,7 @@ def test_finished_runs_by_variant_and_seed(loaded, finish, tmp_path):
     for seed, right in enumerate([30, 32, 34]):
         finish("small", seed, right)
     finish("large", right=40)
-    finish("large", 1, status=TRAINING)
+    finish("large", 1, finished=False)
     result = read_results(loaded, StudyFolder(tmp_path / "runs"))
     resize, again = result.comparisons
     small, large = resize.variants["small"], resize.variants["large"]
@@ -116,15 +117,23 @@ def test_runs_of_another_recipe_are_not_seeds(loaded, finish, tmp_path):
     assert str(other.path) in str(caught.value)
 
 
-def test_a_damaged_summary_is_named(loaded, finish, tmp_path):
-    run = finish("small")
-    whole = run.summary
-    run.write_summary({"status": FINISHED, "best_epoch": 1})
-    with pytest.raises(InputError, match=r"summary\.json is damaged: epochs, valid missing"):
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [("summary.json", "valid"), ("summary.json", "epochs"), ("environment.json", "data")],
+)
+def test_a_missing_key_is_named(loaded, finish, tmp_path, file, key):
+    path = finish("small").path / file
+    content = json.loads(path.read_text("utf-8"))
+    del content[key]
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(InputError, match=rf"small/seed-0/{file} is damaged: '{key}' is missing"):
         read_results(loaded, StudyFolder(tmp_path / "runs"))
-    run.write_summary(whole)
-    run.write_environment({})
-    with pytest.raises(InputError, match=r"environment\.json is damaged: data missing"):
+
+
+def test_predictions_of_fewer_images_than_were_validated_are_refused(loaded, finish, tmp_path):
+    run = finish("small")
+    run.write_predictions("valid", *(array[:10] for array in run.predictions("valid")))
+    with pytest.raises(InputError, match="validated on 40 images, but has predictions of 10"):
         read_results(loaded, StudyFolder(tmp_path / "runs"))
 
 

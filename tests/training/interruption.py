@@ -27,8 +27,8 @@ def assert_same_result(one: Run, other: Run) -> None:
     pd.testing.assert_frame_equal(
         one.metrics.drop(columns=TIMES), other.metrics.drop(columns=TIMES), check_exact=True
     )
-    assert one.summary["valid"] == other.summary["valid"]
-    assert one.summary["best_epoch"] == other.summary["best_epoch"]
+    assert one.summary.valid == other.summary.valid
+    assert one.summary.best_epoch == other.summary.best_epoch
 
 
 @contextmanager

@@ -47,8 +47,8 @@ def compute(request):
 def test_a_network_learns_and_predicts_as_in_its_training(tiny, tiny_run, tmp_path, compute):
     experiment = tiny(compute=compute)
     run = tiny_run if experiment == tiny_run.experiment else train(experiment, tmp_path)
-    assert run.summary["valid"]["accuracy"] >= 0.9
-    assert run.environment["device_type"] == compute["device"]
+    assert run.summary.valid.accuracy >= 0.9
+    assert run.environment.device_type == compute["device"]
     index, _, expected = run.predictions("valid")
     images = open_store(experiment.data.path).images("train")[index]
     found = predict_probabilities(run, images, compute["device"])

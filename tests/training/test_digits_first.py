@@ -1,5 +1,7 @@
 """Trainings that begin with single digits, and those that are told which digits there are."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import with_changes
@@ -91,13 +93,13 @@ def test_epochs_of_digits_come_first_and_are_recorded(reader, scratch):
     run = train(reader(), scratch)
     assert run.metrics["trained_on"].tolist() == ["digits", "digits", "images"]
     assert run.metrics["epoch"].tolist() == [0, 1, 2]
-    assert run.summary["epochs"] == 3
-    assert run.summary["train_images"] == 180
-    told = run.environment["pretraining"]
-    assert told["digits"] == "sample"
-    assert told["digits_sha256"] == load_digits("sample").fingerprint
-    assert told["digit_images"] == 4000
-    assert told["seen_in_test_images"] == ""
+    assert run.summary.epochs == 3
+    assert run.summary.train_images == 180
+    told = run.digits
+    assert told.digits == "sample"
+    assert told.digits_sha256 == load_digits("sample").fingerprint
+    assert told.digit_images == 4000
+    assert told.seen_in_test_images == ""
     log = run.log_file.read_text("utf-8")
     assert (
         "the first 2 epochs: 512 patches of 48 px per epoch, from 4,000 handwritten digits" in log
@@ -228,7 +230,7 @@ def test_digits_alone_need_no_data_set_that_tells_of_them(reader, easy_store, tm
     run = train(reader(data={"path": str(easy_store)}, train={"epochs": 0}), tmp_path)
     assert run.finished
     assert run.metrics["trained_on"].tolist() == ["digits", "digits"]
-    assert run.summary["train_images"] == 0
+    assert run.summary.train_images == 0
     assert "all 2 epochs: 512 patches of" in run.log_file.read_text("utf-8")
 
 
@@ -248,8 +250,8 @@ def test_resuming_with_other_digits_is_refused(reader, tmp_path):
     with interrupted_after(3), pytest.raises(Interrupted):
         train(reader(), tmp_path)
     run = Run(tmp_path / "reader" / "seed-0")
-    told = run.environment
-    run.write_environment({**told, "pretraining": {**told["pretraining"], "digits_sha256": "0"}})
+    other = run.digits.model_copy(update={"digits_sha256": "0"})
+    run.write_environment(run.environment.model_copy(update={"pretraining": other}))
     with pytest.raises(
         InputError, match=r"started with other handwritten digits.*pretraining\.digits"
     ):
@@ -264,9 +266,10 @@ def test_resuming_with_patches_that_are_drawn_otherwise_is_refused(reader, tmp_p
         patch.setattr(setup, "PATCHES_VERSION", PATCHES_VERSION + 1)
         with pytest.raises(InputError, match=f"started with patches of version {PATCHES_VERSION}"):
             train(reader(), tmp_path, resume=True)
-    told = run.environment
+    path = run.path / "environment.json"
+    told = json.loads(path.read_text("utf-8"))
     assert told["pretraining"].pop("patches_version") == PATCHES_VERSION
-    run.write_environment(told)  # as of a run before there was a version
+    path.write_text(json.dumps(told), "utf-8")  # as of a run before there was a version
     with pytest.raises(InputError, match="started with patches of version 1, but this version"):
         train(reader(), tmp_path, resume=True)
 
@@ -287,5 +290,5 @@ def test_early_stopping_counts_epochs_of_images_only(reader, tmp_path):
     kinds = run.metrics["trained_on"].tolist()
     images = kinds.count("images")
     assert kinds == ["digits"] * 2 + ["images"] * images
-    best = run.summary["best_epoch"]
+    best = run.summary.best_epoch
     assert images == 1 + max(0, best - 1)

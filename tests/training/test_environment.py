@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_environment_of_a_run(easy_store):
     hardware = choose_hardware(ComputeSettings(device="cpu", precision="fp32"))
     found = environment.describe_environment(hardware, open_store(easy_store))
-    assert re.fullmatch(rf"CPU \(.+\), {torch.get_num_threads()} threads?", found["device"])
-    assert found["precision"] == "fp32"
-    assert set(found["packages"]) >= {"mmnist", "torch", "torchvision", "fastai"}
-    assert found["data"]["fingerprint"] == open_store(easy_store).fingerprint
+    assert re.fullmatch(rf"CPU \(.+\), {torch.get_num_threads()} threads?", found.device)
+    assert found.precision == "fp32"
+    assert set(found.packages) >= {"mmnist", "torch", "torchvision", "fastai"}
+    assert found.data.fingerprint == open_store(easy_store).fingerprint
 
 
 @pytest.mark.skipif(

@@ -27,7 +27,7 @@ from mmnist.training.train import train
 
 def test_learns_the_easy_task(tiny_run):
     # Chance is 10 %. A loop that does not learn, or validates on other labels, stays near it.
-    assert tiny_run.summary["valid"]["accuracy"] >= 0.9
+    assert tiny_run.summary.valid.accuracy >= 0.9
     assert tiny_run.metrics["train_loss"].iloc[-1] < tiny_run.metrics["train_loss"].iloc[0] / 2
 
 
@@ -54,25 +54,25 @@ def test_run_folder_is_complete(tiny_run):
         "learning_rate",
     ]
     environment = tiny_run.environment
-    assert environment["packages"]["torch"] == torch.__version__
-    assert environment["data"]["generated"] is True
-    assert len(environment["data"]["fingerprint"]) == 64
+    assert environment.packages["torch"] == torch.__version__
+    assert environment.data.generated is True
+    assert len(environment.data.fingerprint) == 64
 
 
 def test_summary_agrees_with_the_predictions(tiny_run):
     index, labels, probabilities = tiny_run.predictions("valid")
-    valid = tiny_run.summary["valid"]
-    assert len(index) == len(set(index.tolist())) == tiny_run.summary["valid_images"] == 40
+    valid = tiny_run.summary.valid
+    assert len(index) == len(set(index.tolist())) == tiny_run.summary.valid_images == 40
     np.testing.assert_array_equal(labels, index % 10)  # the labels of the easy data set
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
-    assert valid["accuracy"] == (probabilities.argmax(1) == labels).mean()
+    assert valid.accuracy == (probabilities.argmax(1) == labels).mean()
     expected = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
-    assert valid["loss"] == pytest.approx(expected, rel=1e-4)
+    assert valid.loss == pytest.approx(expected, rel=1e-4)
 
 
 def test_best_epoch_has_the_highest_accuracy_then_the_lowest_loss(tiny_run):
     ranked = tiny_run.metrics.sort_values(["valid_accuracy", "valid_loss"], ascending=[False, True])
-    assert tiny_run.summary["best_epoch"] == ranked["epoch"].iloc[0]
+    assert tiny_run.summary.best_epoch == ranked["epoch"].iloc[0]
 
 
 def test_weights_load_into_plain_torchvision_and_predict_the_same(tiny_run):
@@ -144,7 +144,7 @@ def test_the_peak_of_memory_is_that_of_the_run(tiny, tmp_path):
     before = machine.peak_memory_mib()
     del block
     run = train(tiny(train={"epochs": 1}), tmp_path)
-    assert 100 < run.summary["peak_memory_mib"] < before - 300
+    assert 100 < run.summary.peak_memory_mib < before - 300
 
 
 def test_resume_of_a_finished_run_leaves_it_alone(tiny, tiny_run, tmp_path):
@@ -169,7 +169,7 @@ def test_resuming_on_other_data_is_refused(tiny, tmp_path):
     data = write_easy_store(tmp_path / "data", seed=1)
     experiment = tiny(data={"path": str(data)}, train={"epochs": 1})
     run = train(experiment, tmp_path)
-    run.write_summary({**run.summary, "status": "training"})
+    run.write_summary(run.summary.model_copy(update={"status": "training"}))
     run.checkpoint_file.touch()
     shutil.rmtree(data)
     write_easy_store(data, seed=2)
@@ -189,7 +189,7 @@ def test_a_finished_run_of_other_data_is_not_taken_for_this_one(tiny, tmp_path):
 
 def test_a_damaged_checkpoint_is_refused(tiny, tmp_path):
     run = train(tiny(train={"epochs": 1}), tmp_path)
-    run.write_summary({**run.summary, "status": "training"})
+    run.write_summary(run.summary.model_copy(update={"status": "training"}))
     run.checkpoint_file.write_bytes(b"not a checkpoint")
     with pytest.raises(InputError, match=r"cannot resume from .*checkpoint\.pt"):
         train(tiny(train={"epochs": 1}), tmp_path, resume=True)
@@ -263,11 +263,11 @@ def test_files_of_a_best_epoch_that_was_undone_are_not_kept(tiny, tmp_path, monk
     assert saved == [1, 2]
     monkeypatch.setattr(Best, "beaten_by", lambda *_: False)
     run = train(experiment, tmp_path, resume=True)
-    assert run.summary["best_epoch"] == 0
+    assert run.summary.best_epoch == 0
     _, labels, probabilities = run.predictions("valid")
-    assert run.summary["valid"]["correct"] == (probabilities.argmax(1) == labels).sum()
+    assert run.summary.valid.correct == (probabilities.argmax(1) == labels).sum()
     first = train(tiny(name="first", train={"epochs": 3, "early_stopping": 1}), tmp_path)
-    assert first.summary["best_epoch"] == 0
+    assert first.summary.best_epoch == 0
     np.testing.assert_array_equal(first.predictions("valid")[2], probabilities)
 
 
@@ -350,10 +350,10 @@ def test_a_resumed_run_tells_where_it_went_on_and_is_tidy(tiny, tmp_path):
     (run.path / ".checkpoint-123.pt").touch()  # a process was killed while it wrote it
     train(experiment, tmp_path, resume=True)
     assert not list(run.path.glob(".*"))
-    told = Run(run.path).environment
+    told = Run(run.path).environment.model_dump()
     (place,) = told.pop("resumed")
-    assert told == begun
-    assert place == {key: told[key] for key in told if key != "data"}
+    assert told == begun.model_dump(exclude={"resumed"})
+    assert place == {key: told[key] for key in told if key not in ("data", "pretraining")}
 
 
 def test_a_run_resumes_where_its_data_are_now(tiny, tmp_path):
@@ -427,7 +427,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better(tiny, tmp_path):
     )
     run = train(stuck, tmp_path)
     assert run.finished
-    assert len(run.metrics) == run.summary["best_epoch"] + 1 + 2 < 50
+    assert len(run.metrics) == run.summary.best_epoch + 1 + 2 < 50
 
 
 def test_pretrained_weights_are_where_training_starts(tiny, tiny_run, tmp_path):
@@ -438,7 +438,7 @@ def test_pretrained_weights_are_where_training_starts(tiny, tiny_run, tmp_path):
         train={"epochs": 1, "learning_rate": 1e-6},
     )
     run = train(follow_up, tmp_path)
-    assert run.summary["valid"]["accuracy"] >= 0.9
+    assert run.summary.valid.accuracy >= 0.9
     assert "initial weights from" in run.log_file.read_text(encoding="utf-8")
 
 
@@ -473,7 +473,7 @@ def test_deterministic_operations_suffice(tiny, tmp_path):
 def test_a_compiled_network_keeps_plain_names_and_learns(tiny, tmp_path):
     run = train(tiny(compute={"compile": True}), tmp_path)
     assert not any("_orig_mod" in name for name in load_file(run.model_file))
-    assert run.summary["valid"]["accuracy"] >= 0.9
+    assert run.summary.valid.accuracy >= 0.9
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def train(
     for experiment in planned:  # check all of them before the first one takes hours
         store, run = open_store(experiment.data.path), run_of(experiment, runs)
         done = check_run(run, experiment, resume=resume, overwrite=force)
-        if done and run.environment["data"]["fingerprint"] != store.fingerprint:
+        if done and run.environment.data.fingerprint != store.fingerprint:
             warn(f"{run.path} is finished, but not with the data that {store.path} holds now")
     for experiment in planned:
         run = train_one(experiment, runs, resume=resume, overwrite=force)

@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import hashlib
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,15 @@ class DigitPools:
     test_labels: NDArray[np.uint8]
     name: str
     fingerprint: str
+
+
+def digits_stated(source: Mapping[str, object]) -> str | None:
+    """Fingerprint of the handwritten digits of a data set, as `source` of its manifest states it.
+
+    None where the digits are not known.
+    """
+    stated = source.get("digits_sha256")
+    return stated if isinstance(stated, str) else None
 
 
 def may_share_digits(learned: str | None, shown: str | None) -> bool:

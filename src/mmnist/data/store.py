@@ -23,6 +23,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from pydantic import JsonValue
 
+from mmnist.data.digits import digits_stated
 from mmnist.data.manifest import (
     CLASSES,
     FILES,
@@ -75,8 +76,7 @@ class Store:
     @property
     def digits_fingerprint(self) -> str | None:
         """SHA-256 (hex) of the handwritten digits in the images; None where it is not known."""
-        stated = self.manifest.source.get("digits_sha256")
-        return stated if isinstance(stated, str) else None
+        return digits_stated(self.manifest.source)
 
     @property
     def fingerprint(self) -> str:

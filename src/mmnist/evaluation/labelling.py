@@ -7,15 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmnist.data.digits import may_share_digits
+from mmnist.data.digits import digits_stated, may_share_digits
 from mmnist.data.image_files import image_names, read_images
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError
-from mmnist.evaluation.best import check_records
 from mmnist.runs import Run
 
 
@@ -79,7 +77,6 @@ def plan_labelling(
     _check_files(files, images)
     for run in runs:
         run.check_weights()
-        check_records(run)
     unfinished = [
         f"{run.path} is not finished: its best epoch so far is used"
         for run in runs
@@ -161,7 +158,7 @@ def _check_writable(path: Path) -> None:
 def _own_data(runs: Sequence[Run]) -> str:
     """Folder of the data set that the runs were trained on; of several copies, one that exists."""
     paths = sorted({run.experiment.data.path for run in runs})
-    if len({_trained_on(run)["fingerprint"] for run in runs}) > 1 and len(paths) > 1:
+    if len({run.environment.data.fingerprint for run in runs}) > 1 and len(paths) > 1:
         raise NoImagesError(
             f"the runs were trained on different data sets ({', '.join(paths)}): use those "
             "of one data set"
@@ -177,17 +174,16 @@ def _own_data(runs: Sequence[Run]) -> str:
 
 def _changed_data(runs: Sequence[Run], store: Store) -> Iterator[str]:
     for run in runs:
-        if _trained_on(run)["fingerprint"] != store.fingerprint:
+        if run.environment.data.fingerprint != store.fingerprint:
             yield f"{run.path} was not trained on the data that {store.path} holds now"
 
 
 def _seen_digits(runs: Sequence[Run], store: Store) -> Iterator[str]:
     shown = store.digits_fingerprint
     for run in runs:
-        learned = [_trained_on(run)["source"], run.environment.get("pretraining")]
-        if any(may_share_digits(each.get("digits_sha256"), shown) for each in learned if each):
+        begun = run.environment
+        learned = [digits_stated(begun.data.source)]
+        if begun.pretraining is not None:
+            learned.append(begun.pretraining.digits_sha256)
+        if any(may_share_digits(each, shown) for each in learned):
             yield f"{store.path} shows digits that {run.path} may have been trained on"
-
-
-def _trained_on(run: Run) -> dict[str, Any]:
-    return run.environment["data"]

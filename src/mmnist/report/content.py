@@ -88,9 +88,9 @@ class Report:
         found: dict[tuple[str, str], list[str]] = {}
         for entry in self.entries:
             if entry.run.experiment.pretraining_epochs:
-                told = entry.run.environment.get("pretraining", {})
-                seen = told.get("seen_in_test_images") or "the test images show none of them"
-                found.setdefault((str(told.get("digits")), seen), []).append(entry.label)
+                told = entry.run.digits
+                seen = told.seen_in_test_images or "the test images show none of them"
+                found.setdefault((told.digits, seen), []).append(entry.label)
         for (digits, seen), labels in found.items():
             yield (
                 f"{', '.join(labels)}: first trained on single digits of {digits}, which the "
@@ -133,10 +133,7 @@ def _differing(entries: Sequence[Entry]) -> list[str]:
     """The keys in which runs differ and which could change their results."""
     runs = [entry.run for entry in entries]
     keys = differing_keys([run.experiment for run in runs], _BESIDE)
-    started = [run.environment for run in runs if run.experiment.pretraining_epochs]
-    digits = {
-        (environment.get("pretraining") or {}).get("digits_sha256") for environment in started
-    }
+    digits = {run.digits.digits_sha256 for run in runs if run.experiment.pretraining_epochs}
     return keys + ["pretraining.digits"] * (len(digits) > 1)
 
 

@@ -3,18 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mmnist.errors import InputError
-from mmnist.evaluation.best import read_best
 from mmnist.evaluation.metrics import Metrics
+from mmnist.records import DataRecord
 from mmnist.runs import Run
 
 #: What `Entry.origin` means.
 DATA = {
     "generated": "generated images, not the competition's",
     "competition": "the competition's images",
-    "unknown": "images of unknown origin",
 }
 
 _CURVES = {"epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"}
@@ -28,8 +26,8 @@ class Entry:
     label: str
     """The run's name, with its seed or path where the name alone would not tell runs apart."""
     metrics: Metrics
-    loss: float | None
-    """Validation loss, if the run recorded it."""
+    loss: float
+    """Validation loss."""
     best_epoch: int
     """Counted from 0, as in the run's files; reports show it counted from 1."""
 
@@ -39,15 +37,14 @@ class Entry:
         return len(self.run.metrics)
 
     @property
-    def data(self) -> dict[str, Any]:
-        """What the run recorded about its data set (`data` of summary.json)."""
-        return self.run.summary.get("data") or {}
+    def data(self) -> DataRecord:
+        """What the run recorded about its data set."""
+        return self.run.environment.data
 
     @property
     def origin(self) -> str:
-        """Where the images come from: `generated`, `competition` or `unknown`."""
-        generated = self.data.get("generated")
-        return "unknown" if generated is None else "generated" if generated else "competition"
+        """Where the images come from: `generated` or `competition`."""
+        return "generated" if self.data.generated else "competition"
 
     @property
     def progress(self) -> str:
@@ -62,8 +59,7 @@ class Entry:
     @property
     def images(self) -> tuple[str, str, tuple[int, ...]]:
         """Data set, split and support; runs with equal values were validated on the same images."""
-        fingerprint = str(self.data.get("fingerprint", "unknown"))
-        return (fingerprint, self.split, tuple(self.metrics.support.tolist()))
+        return (self.data.fingerprint, self.split, tuple(self.metrics.support.tolist()))
 
 
 def read_entries(runs: Sequence[Run]) -> list[Entry]:
@@ -85,8 +81,9 @@ def _entry(run: Run, label: str) -> Entry:
         raise InputError(
             f"{run.metrics_file} is damaged: no column {', '.join(missing)} that holds numbers"
         )
-    metrics, best_epoch = read_best(run)
-    return Entry(run, label, metrics, run.summary["valid"].get("loss"), best_epoch)
+    summary = run.summary
+    metrics = Metrics.from_record(summary.valid)
+    return Entry(run, label, metrics, summary.valid.loss, summary.best_epoch)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

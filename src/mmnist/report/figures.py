@@ -122,7 +122,7 @@ def _error_by_time(entries: Sequence[Entry]) -> Figure:
         minutes = rows["seconds"].cumsum() / 60
         wrong = 1 - rows["valid_accuracy"]
         axes.plot(minutes, wrong, style, color=colour, marker=".", label=entry.label)
-    devices = dict.fromkeys(str(entry.run.summary.get("device")) for entry in entries)
+    devices = dict.fromkeys(entry.run.environments[-1].device for entry in entries)
     axes.set(
         xlabel=f"minutes of training and validation ({'; '.join(devices)})",
         title="validation images that are wrong",

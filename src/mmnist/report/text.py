@@ -64,8 +64,7 @@ def _header(entry: Entry) -> RenderableType:
     lines.add_row("data", DATA[entry.origin])
     lines.add_row("validation", f"{entry.metrics.n:,} images (split {entry.split})")
     lines.add_row("best epoch", entry.progress)
-    if entry.loss is not None:
-        lines.add_row("loss", f"{entry.loss:.4f} (validation)")
+    lines.add_row("loss", f"{entry.loss:.4f} (validation)")
     lines.add_row("accuracy", _accuracy(entry.metrics))
     return Group(Text(entry.label, style="bold"), lines)
 

@@ -138,7 +138,7 @@ def check_data(planned: Sequence[PlannedRun]) -> None:
         path = each.config.data.path
         found = {f"the data set in {path}": now[path]}
         if each.run.exists:
-            found[str(each.run.path)] = each.run.environment["data"]["fingerprint"]
+            found[str(each.run.path)] = each.run.environment.data.fingerprint
         for experiment, _ in each.places:
             seen.setdefault(experiment, {}).update(found)
     for experiment, fingerprints in seen.items():
@@ -200,7 +200,7 @@ def refuse_mixed_digits(experiment: str, runs: Iterable[Run]) -> None:
         source = run.experiment.pretraining.digits
         for shared in (("name", run.name), ("source", source)):
             other = first.setdefault(shared, run)
-            told = [each.environment["pretraining"]["digits_sha256"] for each in (other, run)]
+            told = [each.digits.digits_sha256 for each in (other, run)]
             if told[0] != told[1]:
                 sources = dict.fromkeys([other.experiment.pretraining.digits, source])
                 raise InputError(

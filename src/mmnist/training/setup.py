@@ -156,7 +156,7 @@ def _digits(experiment: Experiment, store: Store) -> np.ndarray | None:
 
 def check_same_data(run: Run, store: Store) -> None:
     """Raise InputError unless a run began with these images."""
-    before, now = run.environment["data"]["fingerprint"], store.fingerprint
+    before, now = run.environment.data.fingerprint, store.fingerprint
     if before != now:
         raise InputError(
             f"{run.path} was started on other data: they had the fingerprint {before[:12]}, and "
@@ -167,19 +167,18 @@ def check_same_data(run: Run, store: Store) -> None:
 
 def check_same_digits(run: Run, digits: DigitPools) -> None:
     """Raise InputError unless the patches of a run show these digits, as they are drawn today."""
-    told = run.environment["pretraining"]
-    if told["digits_sha256"] != digits.fingerprint:
+    told = run.digits
+    if told.digits_sha256 != digits.fingerprint:
         raise InputError(
-            f"{run.path} was started with other handwritten digits: those of {told['digits']} then "
+            f"{run.path} was started with other handwritten digits: those of {told.digits} then "
             f"and of {digits.name} now are not the same; set pretraining.digits to where the "
             f"original ones are, or delete {run.path} to start afresh"
         )
-    version = told.get("patches_version", 1)  # older runs do not state it
-    if version != PATCHES_VERSION:
+    if told.patches_version != PATCHES_VERSION:
         raise InputError(
-            f"{run.path} was started with patches of version {version}, but this version of mmnist "
-            f"draws version {PATCHES_VERSION}: continue with the mmnist that started it, or delete "
-            f"{run.path} to start afresh"
+            f"{run.path} was started with patches of version {told.patches_version}, but this "
+            f"version of mmnist draws version {PATCHES_VERSION}: continue with the mmnist that "
+            f"started it, or delete {run.path} to start afresh"
         )
 
 

@@ -4,7 +4,6 @@ import shutil
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from fastai.learner import Learner
 
@@ -14,7 +13,8 @@ from mmnist.data.store import open_store
 from mmnist.errors import InputError, Interrupted, InUse, RunError
 from mmnist.models.factory import count_parameters
 from mmnist.pipeline.device import choose_hardware
-from mmnist.runs import FINISHED, TRAINING, Run, run_of
+from mmnist.records import FINISHED, TRAINING, Environment, MetricsRecord, Summary
+from mmnist.runs import Run, run_of
 from mmnist.training.environment import (
     describe_environment,
     peak_memory_mib,
@@ -153,7 +153,7 @@ def _refuse_unknown_files(run: Run) -> None:
         )
 
 
-def _make_folder(run: Run, experiment: Experiment, environment: dict[str, Any]) -> None:
+def _make_folder(run: Run, experiment: Experiment, environment: Environment) -> None:
     """Make the run folder, replacing an old one."""
     try:
         if run.path.is_symlink() or run.path.is_file():
@@ -201,29 +201,29 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
     hardware = learner.precision.hardware
     seconds = [row["seconds"] for row in state.rows]
     run.write_summary(
-        {
-            "status": TRAINING,
-            "epochs": len(state.rows),
-            "best_epoch": state.best_epoch,
-            "valid": state.best_valid,
-            "parameters": count_parameters(learner.model),
-            "train_images": len(learner.dls.train.index) if run.experiment.train.epochs else 0,
-            "valid_images": len(learner.dls.valid.index),
-            "seconds_total": round(sum(seconds), 3),
-            "seconds_per_epoch": round(sum(seconds) / len(seconds), 3),
-            "images_per_second": median(row["images_per_second"] for row in state.rows),
-            "peak_memory_mib": peak_memory_mib(hardware),
-            "device": hardware.description,
-            "precision": hardware.precision,
-            "data": run.environment["data"],
-            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
+        Summary(
+            status=TRAINING,
+            epochs=len(state.rows),
+            best_epoch=state.best_epoch,
+            valid=MetricsRecord.model_validate(state.best_valid),
+            parameters=count_parameters(learner.model),
+            train_images=len(learner.dls.train.index) if run.experiment.train.epochs else 0,
+            valid_images=len(learner.dls.valid.index),
+            seconds_total=round(sum(seconds), 3),
+            seconds_per_epoch=round(sum(seconds) / len(seconds), 3),
+            images_per_second=median(row["images_per_second"] for row in state.rows),
+            peak_memory_mib=peak_memory_mib(hardware),
+            device=hardware.description,
+            precision=hardware.precision,
+            data=run.environment.data,
+            finished_at=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        )
     )
 
 
 def _finish(run: Run, state: RunState, reporter: Reporter) -> None:
     """Mark the run as finished and report its result."""
-    run.write_summary({**run.summary, "status": FINISHED})
+    run.write_summary(run.summary.model_copy(update={"status": FINISHED}))
     run.checkpoint_file.unlink(missing_ok=True)
     valid = state.best_valid
     low, high = valid["interval"]

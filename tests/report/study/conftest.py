@@ -6,16 +6,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from fake_runs import environment
 from report.study.invented import (
     ACCURACIES,
     COSTS,
     NUMBERS,
     STUDY,
-    environment,
     write_run,
     write_study,
 )
 
+from mmnist.records import Environment
 from mmnist.report.study.content import StudyContent, build_content
 from mmnist.study.costs import Cost, write_costs
 from mmnist.study.folder import StudyFolder
@@ -38,7 +39,7 @@ def make_study(
     seeds: int = 3,
     costs: Mapping[str, Cost] = COSTS,
     changes: tuple[str, ...] = (),
-    about: dict | None = None,
+    about: Environment | None = None,
     unfinished: str | None = None,
     name: str = "pair",
     **options: object,
@@ -73,7 +74,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
     """Two of three variants with three seeds each, published numbers, costs, generated data; tests
     read it and leave it as it is.
     """
-    return make_study(tmp_path_factory.mktemp("study"), about=environment(generated=True))
+    return make_study(tmp_path_factory.mktemp("study"), about=environment())
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from fake_runs import data_record, environment, epoch_row
+from fake_runs import write_run as write_fake_run
 
 from mmnist.config.schema import Experiment
-from mmnist.evaluation.metrics import compute_metrics
-from mmnist.runs import FINISHED, TRAINING, Run, run_of
+from mmnist.records import Environment
+from mmnist.runs import Run
 from mmnist.study.costs import Cost
 
 #: Images per digit, like the competition's; 0 is too small to judge.
 SHARES = np.array([42, 421, 1029, 1991, 3171, 4223, 6184, 8866, 10621, 13452]) / 50_000
-FINGERPRINT = "1a2b3c4d5e6f7890"
 
 
 def labels_of(images: int) -> np.ndarray:
@@ -36,30 +37,6 @@ def invented_probabilities(labels: np.ndarray, accuracy: float, seed: int) -> np
     return probabilities.astype(np.float32)
 
 
-def environment(fingerprint: str = FINGERPRINT, generated: bool = False) -> dict:
-    source = (
-        {
-            "kind": "generated",
-            "generator_version": 3,
-            "seed": 0,
-            "labels": "competition",
-            "digits": "/somewhere/mnist",
-        }
-        if generated
-        else {"kind": "competition", "files": {}}
-    )
-    return {
-        "python": "3.12.3",
-        "platform": "Linux-6.8-x86_64",
-        "packages": {"mmnist": "0.1.0", "torch": "2.13.0"},
-        "commit": "0123abc+",
-        "device": "NVIDIA H200",
-        "precision": "bf16",
-        "threads": 16,
-        "data": {"fingerprint": fingerprint, "generated": generated, "source": source},
-    }
-
-
 def invented_curves(epochs: int, accuracy: float, seed: int) -> list[dict]:
     rng = np.random.default_rng(seed)
     rows = []
@@ -67,16 +44,13 @@ def invented_curves(epochs: int, accuracy: float, seed: int) -> list[dict]:
         ahead = np.exp(-6 * (epoch + 1) / epochs) * np.exp(0.1 * rng.standard_normal())
         rise = 0.1 * (1 - accuracy) * epoch
         rows.append(
-            {
-                "epoch": epoch,
-                "train_loss": 0.6 * (1 - accuracy) + 2 * ahead,
-                "train_accuracy": 1 - 0.2 * (1 - accuracy) - 0.6 * ahead,
-                "valid_loss": 3 * (1 - accuracy) + 1.9 * ahead + rise,
-                "valid_accuracy": accuracy * (1 - 0.7 * ahead),
-                "learning_rate": 1e-3,
-                "seconds": 10.0,
-                "images_per_second": 500.0,
-            }
+            epoch_row(
+                epoch,
+                train_loss=0.6 * (1 - accuracy) + 2 * ahead,
+                train_accuracy=1 - 0.2 * (1 - accuracy) - 0.6 * ahead,
+                valid_loss=3 * (1 - accuracy) + 1.9 * ahead + rise,
+                valid_accuracy=accuracy * (1 - 0.7 * ahead),
+            )
         )
     return rows
 
@@ -91,35 +65,25 @@ def write_run(
     labels: np.ndarray | None = None,
     test: int = 0,
     finished: bool = True,
-    about: dict | None = None,
+    about: Environment | None = None,
 ) -> Run:
     """A run folder of an experiment whose best epoch has this accuracy."""
-    run = run_of(experiment, root)
     labels = labels_of(images) if labels is None else labels
-    index = np.arange(len(labels)) if index is None else index
-    probabilities = invented_probabilities(labels, accuracy, experiment.seed)
-    epochs = experiment.train.epochs if finished else 1
-    about = environment() if about is None else about
-    run.write_config(experiment)
-    run.write_environment(about)
-    run.write_metrics(invented_curves(epochs, accuracy, experiment.seed))
-    run.write_summary(
-        {
-            "status": FINISHED if finished else TRAINING,
-            "epochs": epochs,
-            "best_epoch": epochs - 1,
-            "valid": compute_metrics(labels, probabilities.argmax(axis=1)).to_dict(),
-            "train_images": 9 * len(labels),
-            "valid_images": len(labels),
-            "data": about.get("data"),
-        }
+    run = write_fake_run(
+        experiment,
+        root,
+        rows=invented_curves(experiment.train.epochs if finished else 1, accuracy, experiment.seed),
+        labels=labels,
+        probabilities=invented_probabilities(labels, accuracy, experiment.seed),
+        index=index,
+        about=environment(data=data_record(generated=False)) if about is None else about,
+        finished=finished,
     )
-    run.write_predictions("valid", index, labels, probabilities)
     if test:
         of_test = labels_of(test)
         guesses = invented_probabilities(of_test, accuracy, experiment.seed)
         run.write_predictions("test", np.arange(test), of_test, guesses)
-    return Run(run.path)
+    return run
 
 
 STUDY = {

@@ -28,7 +28,7 @@ def test_seeds_have_mean_deviation_and_t_interval(result):
     _, rows = _rows(result)
     row = rows["resize", "small"]
     runs = result.comparisons[0].variants["small"].runs
-    accuracies = [run.summary["valid"]["accuracy"] for run in runs]
+    accuracies = [run.summary.valid.accuracy for run in runs]
     assert len(set(accuracies)) == 3
     assert row["mean"] == pytest.approx(mean(accuracies))
     assert row["deviation"] == pytest.approx(stdev(accuracies))
@@ -41,7 +41,8 @@ def test_seeds_have_mean_deviation_and_t_interval(result):
 def test_epochs_are_those_that_were_trained(make_result):
     result = make_result()
     run = result.comparisons[0].variants["small"].runs[1]
-    run.write_summary({**run.summary, "epochs": 4, "best_epoch": 2})  # early stopping
+    early = run.summary.model_copy(update={"epochs": 4, "best_epoch": 2})  # early stopping
+    run.write_summary(early)
     _, rows = _rows(result)
     assert (rows["resize", "small"]["best_epochs"], rows["resize", "small"]["epochs"]) == (
         "6, 3, 6",

@@ -43,7 +43,7 @@ def test_an_epoch_is_known_when_the_data_set_was_moved_after_the_runs(make_resul
 def test_runs_without_epochs_of_images_do_not_say_how_many_there_are(make_result):
     result = make_result()
     run = result.comparisons[0].variants["large"].runs[-1]
-    run.write_summary({**run.summary, "train_images": 0})
+    run.write_summary(run.summary.model_copy(update={"train_images": 0}))
     assert _rows(result)["resize", "small"]["epoch_seconds"] == pytest.approx(9000 / 400 + 1)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from fake_runs import data_record, environment
 from PIL import Image
-from report.study.invented import environment
 
 from mmnist.data.store import open_store
 from mmnist.report.study.content import build_content
@@ -24,7 +24,7 @@ def on_store(make_result, easy_store):
 
     def make(fingerprint=store.fingerprint, path=easy_store, **options):
         return make_result(
-            about=environment(fingerprint, generated=True),
+            about=environment(data=data_record(fingerprint)),
             changes=(f"data.path={path}",),
             index=index,
             labels=store.labels("train")[index],

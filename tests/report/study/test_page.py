@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from fake_runs import data_record, environment
 from PIL import Image
-from report.study.invented import NUMBERS, STUDY, environment
+from report.study.invented import NUMBERS, STUDY
 
 from mmnist.data.store import open_store
 from mmnist.errors import InputError, RunError
@@ -137,7 +138,7 @@ def test_same_results_same_bytes(written, result, tmp_path):
 def test_pictures_of_errors_where_the_data_are_there(make_result, easy_store, tmp_path):
     store = open_store(easy_store)
     result = make_result(
-        about=environment(store.fingerprint),
+        about=environment(data=data_record(store.fingerprint)),
         changes=(f"data.path={easy_store}",),
         labels=store.labels("train"),
     )
@@ -167,10 +168,10 @@ SMALL = {
         (SMALL, {"accuracies": {"small": 0.7}, "published": None, "costs": {}, "seeds": 1}),
         (STUDY, {"accuracies": {"large": 0.9}, "published": None, "seeds": 2}),
         (STUDY, {"accuracies": {"small": 1.0}, "seeds": 1, "costs": {}}),
-        (STUDY, {"about": {"data": {"fingerprint": "1" * 64}}, "seeds": 1}),
+        (STUDY, {"about": environment(commit=None), "seeds": 1}),
         (STUDY, {"unfinished": "never", "published": None}),
     ],
-    ids=["own", "two seeds", "all right", "unknown machine", "unfinished"],
+    ids=["own", "two seeds", "all right", "unknown commit", "unfinished"],
 )
 def test_pages_of_less_have_no_empty_columns_and_no_nan(make_result, tmp_path, study, options):
     paths = write_study_page(make_result(study, **options), tmp_path / "out")

@@ -11,7 +11,7 @@ def test_every_run_and_every_epoch_is_there(result, tmp_path):
     assert set(runs["note"]) == set(curves["note"]) == {"a note"}
     for run, (_, row) in zip(result.runs, runs.iterrows(), strict=True):
         assert (row["run"], row["seed"]) == (run.name, run.seed)
-        assert row["accuracy"] == pytest.approx(run.summary["valid"]["accuracy"])
+        assert row["accuracy"] == pytest.approx(run.summary.valid.accuracy)
         mine = curves[(curves["run"] == run.name) & (curves["seed"] == run.seed)]
         assert mine["valid_loss"].tolist() == pytest.approx(run.metrics["valid_loss"].tolist())
 

@@ -1,6 +1,7 @@
 """What was run, and what is missing."""
 
 import pandas as pd
+from fake_runs import data_record, environment
 
 from mmnist.report.study.content import build_content
 from mmnist.report.study.runs import write_runs
@@ -16,22 +17,23 @@ def test_machine_versions_data_and_seeds(result):
     assert setting["Device"] == "NVIDIA H200, bf16, 16 CPU threads"
     assert setting["Versions"] == "Python 3.12.3, mmnist 0.1.0, torch 2.13.0"
     assert setting["Code"] == "commit 0123abc, changed since"
-    generated = "generated, generator version 3, labels competition, seed 0, digits mnist"
+    generated = "generated, generator version 3, labels natural, seed 0, digits mnist"
     assert setting["Data"].startswith(generated)
     assert setting["Data"].endswith("fingerprint 1a2b3c4d5e6f")
     assert setting["Images"].startswith("9,000 for training and 1,000 for validation")
     assert setting["Runs"] == "6 finished, of 2 of 3 configurations; seeds 0, 1, 2"
 
 
-def test_missing_keys_are_left_out(make_result):
-    setting = _setting(make_result(about={"data": {"fingerprint": "f" * 64}}))
-    assert list(setting) == ["Data", "Images", "Runs"]
+def test_a_copy_of_mmnist_has_no_commit(make_result):
+    assert "Code" not in _setting(make_result(about=environment(commit=None)))
 
 
 def test_different_machines_are_counted(make_result):
     result = make_result()
     run = result.runs[0]
-    run.write_environment({**run.environment, "device": "CPU, 2 threads", "threads": 2})
+    run.write_environment(
+        environment(device="CPU, 2 threads", threads=2, data=data_record(generated=False))
+    )
     device = _setting(result)["Device"]
     assert device == "CPU, 2 threads, bf16 (1 run); NVIDIA H200, bf16, 16 CPU threads (5 runs)"
 
@@ -39,8 +41,8 @@ def test_different_machines_are_counted(make_result):
 def test_runs_that_were_resumed_elsewhere_say_so(make_result, tmp_path):
     result = make_result()
     run = result.runs[0]
-    run.note_resumption({**run.environment, "device": "CPU", "threads": 2, "commit": "4567def"})
-    run.note_resumption({**run.environment, "threads": 8, "commit": "89abcde"})
+    run.note_resumption(environment(device="CPU", threads=2, commit="4567def"))
+    run.note_resumption(environment(threads=8, commit="89abcde"))
     setting = _setting(result)
     assert setting["Device"].startswith(
         "NVIDIA H200, bf16, 16 CPU threads, then CPU, bf16, 2 CPU threads, then "

@@ -77,8 +77,8 @@ def _accuracy_row(variant: VariantResult, judged_on: str) -> dict[str, Any]:
         return row
     several = len(variant.runs) > 1
     interval = interval_of(variant) or (None, None)
-    best = [run.summary["best_epoch"] + 1 for run in variant.runs]
-    trained = [run.summary["epochs"] for run in variant.runs]
+    best = [run.summary.best_epoch + 1 for run in variant.runs]
+    trained = [run.summary.epochs for run in variant.runs]
     return row | {
         "mean": float(variant.spread.mean),
         "deviation": float(variant.spread.deviation) if several else None,
@@ -89,7 +89,7 @@ def _accuracy_row(variant: VariantResult, judged_on: str) -> dict[str, Any]:
         "images": len(variant.index),
         "best_epochs": joined(best),
         "epochs": trained[0] if len(set(trained)) == 1 else joined(trained),
-        "train_images": variant.runs[0].summary.get("train_images"),
+        "train_images": variant.runs[0].summary.train_images,
     }
 
 

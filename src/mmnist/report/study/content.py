@@ -126,7 +126,7 @@ def _caveats(result: StudyResult) -> list[Caveat]:
     changes = [change for change in study.changes if not change.startswith("compute.")]
     if changes:
         caveats.append(Caveat("Changed in all configurations:", f" {', '.join(changes)}."))
-    origins = {(run.environment.get("data") or {}).get("generated") for run in result.runs}
+    origins = {run.environment.data.generated for run in result.runs}
     if True in origins:
         where = "" if origins == {True} else " (some of the runs)"
         caveats.append(Caveat("Generated data", f"{where}, not the competition's."))

@@ -118,10 +118,10 @@ def _image_counts(result: StudyResult) -> dict[tuple[Any, ...], tuple[int, int]]
     Runs that learned from single digits only say 0 training images, which is not about the split.
     """
     return {
-        _split_key(variant.config): (run.summary["train_images"], run.summary["valid_images"])
+        _split_key(variant.config): (run.summary.train_images, run.summary.valid_images)
         for variant in result.variants
         for run in variant.runs
-        if run.summary.get("train_images") and "valid_images" in run.summary
+        if run.summary.train_images
     }
 
 

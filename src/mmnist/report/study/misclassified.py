@@ -37,7 +37,7 @@ class Stores:
         store = self._opened[path]
         if isinstance(store, str):
             return store
-        if store.fingerprint != variant.runs[0].environment["data"]["fingerprint"]:
+        if store.fingerprint != variant.runs[0].environment.data.fingerprint:
             return "the data set has changed since the runs"
         return store.images("train")
 

@@ -10,19 +10,6 @@ from mmnist.files import write_text
 from mmnist.runs import Run
 from mmnist.study.results import StudyResult
 
-_SUMMARY = (
-    "best_epoch",
-    "epochs",
-    "train_images",
-    "valid_images",
-    "parameters",
-    "seconds_per_epoch",
-    "images_per_second",
-    "peak_memory_mib",
-    "device",
-    "precision",
-    "finished_at",
-)
 _CURVES = (
     "epoch",
     "train_loss",
@@ -57,20 +44,31 @@ def write_runs(result: StudyResult, folder: Path, note: str) -> list[Path]:
 
 def _runs(runs: list[Run]) -> Iterator[dict[str, Any]]:
     for run in runs:
-        valid, environment = run.summary["valid"], run.environment
-        low, high = valid["interval"]
+        summary, last = run.summary, run.environments[-1]
+        valid = summary.valid
+        low, high = valid.interval
         yield {
             "run": run.name,
             "seed": run.seed,
-            "accuracy": valid["accuracy"],
+            "accuracy": valid.accuracy,
             "low": low,
             "high": high,
-            "correct": valid["correct"],
-            "loss": valid.get("loss"),
-            **{key: run.summary.get(key) for key in _SUMMARY},
-            "threads": run.environments[-1].get("threads"),  # as device and precision
-            "data": (environment.get("data") or {}).get("fingerprint"),
-            "commit": run.environments[-1].get("commit"),
+            "correct": valid.correct,
+            "loss": valid.loss,
+            "best_epoch": summary.best_epoch,
+            "epochs": summary.epochs,
+            "train_images": summary.train_images,
+            "valid_images": summary.valid_images,
+            "parameters": summary.parameters,
+            "seconds_per_epoch": summary.seconds_per_epoch,
+            "images_per_second": summary.images_per_second,
+            "peak_memory_mib": summary.peak_memory_mib,
+            "device": last.device,
+            "precision": last.precision,
+            "finished_at": summary.finished_at,
+            "threads": last.threads,
+            "data": run.environment.data.fingerprint,
+            "commit": last.commit,
         }
 
 

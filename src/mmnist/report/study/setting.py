@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
-from typing import Any
 
+from mmnist.records import ProcessRecord
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count, joined
 from mmnist.runs import Run
@@ -68,63 +68,53 @@ def _counted(descriptions: Iterable[str | None]) -> str:
     return "; ".join(f"{text} ({count(number, 'run')})" for text, number in runs.items())
 
 
-def _of_environments(run: Run, describe: Callable[[dict[str, Any]], str | None]) -> str:
+def _of_environments(run: Run, describe: Callable[[ProcessRecord], str | None]) -> str:
     """The description of each environment of a run: it may have been resumed elsewhere."""
     descriptions = dict.fromkeys(map(describe, run.environments))
     return ", then ".join(text for text in descriptions if text)
 
 
-def _system(environment: dict[str, Any]) -> str | None:
-    return environment.get("platform")
+def _system(process: ProcessRecord) -> str:
+    return process.platform
 
 
-def _device(environment: dict[str, Any]) -> str | None:
-    device, threads = environment.get("device"), environment.get("threads")
-    if device is None:
-        return None
-    parts = [device, environment.get("precision")]
-    if threads is not None and "thread" not in device:
-        parts.append(f"{threads} CPU thread{'' if threads == 1 else 's'}")
-    return joined(part for part in parts if part)
+def _device(process: ProcessRecord) -> str:
+    parts = [process.device, process.precision]
+    if "thread" not in process.device:
+        parts.append(count(process.threads, "CPU thread"))
+    return joined(parts)
 
 
-def _versions(environment: dict[str, Any]) -> str | None:
-    packages = dict(environment.get("packages") or {})
-    if python := environment.get("python"):
-        packages = {"Python": python, **packages}
+def _versions(process: ProcessRecord) -> str:
+    packages = {"Python": process.python, **process.packages}
     return joined(f"{name} {version}" for name, version in packages.items())
 
 
-def _commit(environment: dict[str, Any]) -> str | None:
-    commit = environment.get("commit")
-    if not commit:
+def _commit(process: ProcessRecord) -> str | None:
+    if process.commit is None:
         return None
-    changed = ", changed since" if commit.endswith("+") else ""
-    return f"commit {commit.rstrip('+')[:12]}{changed}"
+    changed = ", changed since" if process.commit.endswith("+") else ""
+    return f"commit {process.commit.rstrip('+')[:12]}{changed}"
 
 
-def _data(run: Run) -> str | None:
-    data = run.environment.get("data") or {}
-    source = data.get("source") or {}
-    words = [str(source.get("kind") or "")]
+def _data(run: Run) -> str:
+    data = run.environment.data
+    words = [str(data.source.get("kind") or "")]
     words += [
-        f"{key.replace('_', ' ')} {source[key]}"
+        f"{key.replace('_', ' ')} {data.source[key]}"
         for key in ("generator_version", "labels", "seed")
-        if key in source
+        if key in data.source
     ]
-    if "digits" in source:  # may be a folder of the machine that it was made on
-        words.append(f"digits {PurePath(str(source['digits'])).name}")
-    if "fingerprint" in data:
-        words.append(f"fingerprint {data['fingerprint'][:12]}")
+    if "digits" in data.source:  # may be a folder of the machine that it was made on
+        words.append(f"digits {PurePath(str(data.source['digits'])).name}")
+    words.append(f"fingerprint {data.fingerprint[:12]}")
     return joined(word for word in words if word)
 
 
-def _images(run: Run) -> str | None:
+def _images(run: Run) -> str:
     summary = run.summary
-    if not {"train_images", "valid_images"} <= summary.keys():
-        return None
     return (
-        f"{summary['train_images']:,} for training and {summary['valid_images']:,} for validation "
+        f"{summary.train_images:,} for training and {summary.valid_images:,} for validation "
         f"(split {run.experiment.data.split.words})"
     )
 
