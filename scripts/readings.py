@@ -23,13 +23,14 @@ from mmnist.data.backgrounds import (
     texture_weights,
 )
 from mmnist.data.digits import load_digits
-from mmnist.data.glyphs import CELL_SIDE, GlyphPool
-from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, chunk_layout
+from mmnist.data.glyphs import GlyphPool
+from mmnist.data.scenes import CHUNK_SIZE, chunk_layout
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError
 from mmnist.evaluation.predict import read_digits
 from mmnist.report.figures import STYLE, save_figure
 from mmnist.runs import find_runs
+from mmnist.task import CELL_SIDE, IMAGE_SIDE
 
 CHUNKS = 4
 SHOWN = 12

@@ -10,15 +10,11 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mmnist"
 
 #: Each room with the rooms below that it may stand on.
-BASE = {"defaults", "errors", "files", "terminal", "machine", "processes", "torchvision_import"}
+LEAVES = {"defaults", "errors", "machine", "processes", "task", "terminal", "torchvision_import"}
+BASE = LEAVES | {"files"}
 FLOORS: dict[str, set[str]] = {
-    "defaults": set(),
-    "errors": set(),
-    "machine": set(),
-    "processes": set(),
-    "terminal": set(),
+    **{leaf: set() for leaf in LEAVES},
     "files": {"errors"},
-    "torchvision_import": set(),
     "config": BASE,
     "data": BASE | {"config"},
     "records": BASE | {"config"},

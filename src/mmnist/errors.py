@@ -6,7 +6,10 @@ key or argument), what is allowed and what to do.
 """
 
 import copyreg
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class MmnistError(Exception):
@@ -32,6 +35,18 @@ class MmnistError(Exception):
 def first_line(error: Exception) -> str:
     """First line of a library's error without its full stop; the error's type if it is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first thing that is wrong with the content of a file that mmnist wrote: key and cause.
+
+    For configurations, which people write, `mmnist.config.messages` tells all, with the lines.
+    """
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"'{key}' is missing"
+    return f"{key}: {first['msg']}" if key else first["msg"]
 
 
 class InputError(MmnistError):

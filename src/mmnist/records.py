@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from mmnist.config.model import CLASSES
-from mmnist.errors import InputError
+from mmnist.errors import InputError, first_problem
 from mmnist.files import write_text
+from mmnist.task import CLASSES
 
 #: Value of `status` in summary.json.
 TRAINING: Final = "training"
@@ -166,16 +166,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
-        raise InputError(f"{path} is damaged: {_cause(error)}") from error
-
-
-def _cause(error: ValidationError) -> str:
-    """The first thing that is wrong."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "missing":
-        return f"'{key}' is missing"
-    return f"{key}: {first['msg']}" if key else first["msg"]
+        raise InputError(f"{path} is damaged: {first_problem(error)}") from error
 
 
 def write_record(path: Path, record: Record) -> None:

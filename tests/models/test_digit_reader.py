@@ -9,9 +9,6 @@ from safetensors.torch import save_file
 
 from mmnist.config.model import SIZES, ModelSettings
 from mmnist.config.rules import GRID
-from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings
-from mmnist.data.manifest import IMAGE_SHAPE
-from mmnist.data.patches import SQUARE
 from mmnist.models.digit_reader import STRIDE, digit_reader
 from mmnist.models.factory import FAMILIES, build_model, count_parameters, layer_groups
 from mmnist.models.maximum import MaximumNetwork, Reading, read_maximum
@@ -71,8 +68,6 @@ def test_the_grid_has_eight_pixels_and_grows_with_the_image():
 def test_the_configuration_knows_the_grid_and_the_size_of_images():
     """It imports neither networks nor data."""
     assert GRID == STRIDE
-    assert SIDE_OF_FOUR == 2 * SQUARE
-    assert PretrainingSettings(side=48).side_at(IMAGE_SHAPE[0]) == 48
 
 
 @pytest.mark.parametrize("size", SIZES["digit_reader"])

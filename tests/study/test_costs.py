@@ -102,7 +102,7 @@ def test_no_file_is_no_costs(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"macs": None}, r"r18\.0\.macs"),
+        ({"macs": None}, r"'r18\.0\.macs"),
         ({"parameters": "many"}, r"r18\.0\.parameters"),
         ({"train_images_per_second": 0.0}, r"r18\.0\.train_images_per_second.*greater than 0"),
         ({"peak_memory_mib": -1.0}, r"r18\.0\.peak_memory_mib"),

@@ -13,13 +13,14 @@ from mmnist.config.schema import Experiment
 from mmnist.data.backgrounds import TEXTURE_SIDE, Textures, texture_variants, texture_weights
 from mmnist.data.digits import load_digits
 from mmnist.data.generate import make_dataset
-from mmnist.data.glyphs import CELL_SIDE, GlyphPool
+from mmnist.data.glyphs import GlyphPool
 from mmnist.data.patches import PATCHES_VERSION
 from mmnist.data.scenes import chunk_layout
 from mmnist.errors import InputError, Interrupted, RunError
 from mmnist.evaluation.predict import read_digits
 from mmnist.models.maximum import MaximumNetwork
 from mmnist.runs import Run
+from mmnist.task import CELL_SIDE
 from mmnist.training import setup
 from mmnist.training.train import train
 

@@ -7,9 +7,6 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mmnist.config.section import Section, at
 
-#: Number of labels of images, 0 to 9, and of outputs of every network.
-CLASSES = 10
-
 #: Sizes of each architecture: depth (ResNets) or width multiplier (mobile networks).
 SIZES: dict[str, tuple[int | float, ...]] = {
     "resnet": (18, 34, 50, 101, 152),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mmnist.config.model import ModelSettings
 from mmnist.config.section import Unfit
-from mmnist.config.training import SIDE_OF_FOUR, PretrainingSettings, TrainSettings
+from mmnist.config.training import SQUARE, PretrainingSettings, TrainSettings
 
 #: Pixels between the locations of a digit reader.
 GRID = 8
@@ -61,7 +61,7 @@ def _angle_problems(pretraining: PretrainingSettings, model: ModelSettings) -> I
 
 
 def _side_problems(pretraining: PretrainingSettings, model: ModelSettings) -> Iterator[Unfit]:
-    if pretraining.side < SIDE_OF_FOUR:
+    if pretraining.side < 2 * SQUARE:
         return
     for key, asked in (
         ("model.digits: three", model.digits == "three"),
@@ -71,7 +71,7 @@ def _side_problems(pretraining: PretrainingSettings, model: ModelSettings) -> It
         if asked:
             yield (
                 ("side",),
-                f"must be below {SIDE_OF_FOUR} with {key}, which takes patches to have one digit "
+                f"must be below {2 * SQUARE} with {key}, which takes patches to have one digit "
                 f"or none; those of {pretraining.side} px have four or nine",
             )
 

@@ -15,6 +15,7 @@ from mmnist.config.section import Section, at, refuse
 from mmnist.config.training import PretrainingSettings, TrainSettings
 from mmnist.defaults import DATA
 from mmnist.errors import InputError
+from mmnist.task import IMAGE_SIDE
 
 SEEDS = 2**32
 """Seeds are below this."""
@@ -92,7 +93,7 @@ class Experiment(Section):
     """The data set and its split."""
     model: ModelSettings
     """Which network, and where its initial weights come from."""
-    resize: Annotated[int, Field(ge=32, le=1024)] = 128
+    resize: Annotated[int, Field(ge=32, le=1024)] = IMAGE_SIDE
     """Side of the images that the network sees, in pixels (the originals are 128)."""
     normalisation: Literal["unit", "imagenet", "none"] = "unit"
     """`unit`: grey level / 256, as in the paper; `imagenet`: standardised by the mean and standard
@@ -115,9 +116,10 @@ class Experiment(Section):
     @classmethod
     def _three_digits_fit(cls, resize: int, info: ValidationInfo) -> int:
         model = info.data.get("model")  # absent if it is itself invalid
-        if model is not None and model.digits == "three" and resize != 128:
+        if model is not None and model.digits == "three" and resize != IMAGE_SIDE:
             raise ValueError(
-                "must be 128 with model.digits: three, which knows how far apart digits are there"
+                f"must be {IMAGE_SIDE} with model.digits: three, which knows how far apart digits "
+                "are there"
             )
         return resize
 

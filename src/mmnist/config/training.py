@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from mmnist.config.section import Section
+from mmnist.task import IMAGE_SIDE
 
 ScheduleName = Literal["constant", "step", "one_cycle", "cosine"]
 
-
-#: Side in pixels from which patches have several digits.
-SIDE_OF_FOUR = 80
+#: Least side in pixels of the square that each digit of a patch has to itself.
+SQUARE = 40
 
 
 class ScheduleSettings(Section):
@@ -87,7 +87,7 @@ class PretrainingSettings(Section):
     """Epochs before those of `train`, validated on the same images."""
     patches: Annotated[int, Field(ge=2)] = 100_000
     """Patches per epoch, rounded up to whole batches."""
-    side: Annotated[int, Field(ge=32, le=128)] = 48
+    side: Annotated[int, Field(ge=32, le=IMAGE_SIDE)] = 48
     """Side of a patch in pixels, before it is resized by the same factor as whole images; 48: a
     single digit, 80: four, 128: nine."""
     empty: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -136,7 +136,7 @@ class PretrainingSettings(Section):
 
         Whole images are resized from 128 to `resize`.
         """
-        return round(self.side * resize / 128)
+        return round(self.side * resize / IMAGE_SIDE)
 
     def candidates_in(self, epoch: int) -> int:
         """Patches drawn for each one that is trained on in `epoch` (from 0).

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mmnist.data.glyphs import MAX_ROTATION
+from mmnist.task import MAX_ROTATION
 
 
 def ranges_of(angles: NDArray[np.float32], ranges: int) -> NDArray[np.int64]:

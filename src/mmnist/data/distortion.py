@@ -8,7 +8,8 @@ grid of random displacements, linearly interpolated, in place of a smoothed fine
 import numpy as np
 from numpy.typing import NDArray
 
-from mmnist.data.glyphs import CELL_SIDE, Distortion
+from mmnist.data.glyphs import Distortion
+from mmnist.task import CELL_SIDE
 
 #: Nodes of the grid of displacements, along each axis.
 _NODES = 4

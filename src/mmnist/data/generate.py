@@ -22,8 +22,8 @@ from mmnist.data.backgrounds import (
 )
 from mmnist.data.digits import DigitPools
 from mmnist.data.glyphs import GlyphPool
-from mmnist.data.manifest import Part
-from mmnist.data.scenes import CHUNK_SIZE, IMAGE_SIDE, LabelMode, draw_chunk
+from mmnist.data.manifest import LAYOUT, Part
+from mmnist.data.scenes import CHUNK_SIZE, LabelMode, draw_chunk
 from mmnist.data.store import Store, StoreWriter
 from mmnist.data.termination import exit_on_sigterm
 from mmnist.errors import InputError, RunError
@@ -127,11 +127,9 @@ def _chunks(part: Part, n: int) -> list[Chunk]:
 
 
 def _create_outputs(writer: StoreWriter, part: Part, n: int) -> tuple[Path, Path, Path]:
-    side = IMAGE_SIDE
-    layout = {"images": ((side, side), "uint8"), "labels": ((), "uint8"), "digits": ((3,), "uint8")}
-    for kind, (shape, dtype) in layout.items():
+    for kind, (shape, dtype) in LAYOUT.items():
         writer.create(f"{part}_{kind}", (n, *shape), dtype)
-    images, labels, digits = (writer.file_of(f"{part}_{kind}") for kind in layout)
+    images, labels, digits = (writer.file_of(f"{part}_{kind}") for kind in LAYOUT)
     return images, labels, digits
 
 

@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-CELL_SIDE = 28
-SCALE_RANGE = (1.0, 1.25)
-MAX_ROTATION = 45.0
-"""Degrees, either way."""
+from mmnist.task import CELL_SIDE
 
 #: Row or column of each pixel of a cell, relative to its centre.
 _AXIS = np.arange(CELL_SIDE, dtype=np.float32) - (CELL_SIDE - 1) / 2

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.pickles import load_array_pickle
 from mmnist.data.pixels import to_uint8
 from mmnist.errors import InputError
+from mmnist.task import IMAGE_SHAPE
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _NPZ_KEYS = ("x", "images")

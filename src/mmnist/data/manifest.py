@@ -6,24 +6,23 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
-from mmnist.config.model import CLASSES as CLASSES
 from mmnist.config.section import Section
-from mmnist.errors import InputError
+from mmnist.errors import InputError, first_problem
+from mmnist.task import CLASSES, IMAGE_SHAPE
 
 FORMAT_VERSION: Final = 1
 MANIFEST = "manifest.json"
-IMAGE_SHAPE = (128, 128)
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 #: Shape after N, and dtype, of each array of a part.
-_LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
+LAYOUT: dict[str, tuple[tuple[int, ...], str]] = {
     "images": (IMAGE_SHAPE, "uint8"),
     "labels": ((), "uint8"),
     "digits": ((3,), "uint8"),
 }
-ARRAY_NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in _LAYOUT)
+ARRAY_NAMES = tuple(f"{part}_{kind}" for part in PARTS for kind in LAYOUT)
 _REQUIRED = ("train_images", "train_labels", "test_images")
 FILES = {MANIFEST, *(f"{name}.npy" for name in ARRAY_NAMES)}
 
@@ -83,7 +82,7 @@ def check_layout(name: str, shape: tuple[int, ...], dtype: str) -> None:
     """Raise ValueError unless an array of this name may have this shape and dtype."""
     if name not in ARRAY_NAMES:
         raise ValueError(f"no array {name!r} in a store; there are: {', '.join(ARRAY_NAMES)}")
-    item_shape, wanted = _LAYOUT[name.partition("_")[2]]
+    item_shape, wanted = LAYOUT[name.partition("_")[2]]
     if not shape or shape[0] < 1 or tuple(shape[1:]) != item_shape or dtype != wanted:
         raise ValueError(
             f"{name} must be {wanted} {['N', *item_shape]} with N at least 1, not {dtype} "
@@ -103,8 +102,7 @@ def read_manifest(file: Path) -> Manifest:
             )
         return Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        cause = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        cause = first_problem(error)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         cause = f"{type(error).__name__}: {error}"
     raise InputError(f"{file} cannot be used ({cause}): make or import the data set again")

@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmnist.config.training import SQUARE
 from mmnist.data.backgrounds import Textures, draw_texture, texture_variants, texture_weights
 from mmnist.data.digits import DigitPools, may_share_digits
 from mmnist.data.distortion import draw_distortion
-from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
+from mmnist.data.glyphs import GlyphPool, render_digits
 from mmnist.data.scenes import add_clipped, cut_backgrounds
 from mmnist.data.store import Store
+from mmnist.task import CELL_SIDE, MAX_ROTATION, SCALE_RANGE
 
 PATCHES_VERSION = 2
 """Raised whenever the same seed would no longer give the same patches. This was forgotten when the
@@ -23,9 +25,6 @@ generator's digits became softer (its version 3): runs of that time say 1."""
 
 #: Label of a patch without a digit.
 NO_DIGIT = -1
-
-#: Least side in pixels of the square that each digit has to itself.
-SQUARE = 40
 
 #: Share of the patches of one square that are to have another digit at their border. About half of
 #: them get it: those for which the position drawn is outside, and apart from the digit inside.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.errors import InputError
+from mmnist.task import IMAGE_SHAPE
 
 _CHUNK = 256  # images
 

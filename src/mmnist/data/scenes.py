@@ -15,10 +15,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mmnist.data.backgrounds import Textures
-from mmnist.data.glyphs import CELL_SIDE, MAX_ROTATION, SCALE_RANGE, GlyphPool, render_digits
-from mmnist.data.manifest import IMAGE_SHAPE, Part
+from mmnist.data.glyphs import GlyphPool, render_digits
+from mmnist.data.manifest import Part
+from mmnist.task import CELL_SIDE, CLASSES, IMAGE_SIDE, MAX_ROTATION, SCALE_RANGE
 
-IMAGE_SIDE = IMAGE_SHAPE[0]
 CHUNK_SIZE = 250
 
 LabelMode = Literal["natural", "uniform", "balanced"]
@@ -108,10 +108,10 @@ def draw_digits(rng: np.random.Generator, n: int, mode: LabelMode) -> NDArray[np
     """
     if mode == "natural":
         shares = np.array(MNIST_COUNTS) / sum(MNIST_COUNTS)
-        return rng.choice(10, (n, 3), p=shares).astype(np.uint8)
+        return rng.choice(CLASSES, (n, 3), p=shares).astype(np.uint8)
     if mode == "uniform":
-        return rng.integers(0, 10, (n, 3), dtype=np.uint8)
-    label = rng.integers(0, 10, (n, 1))
+        return rng.integers(0, CLASSES, (n, 3), dtype=np.uint8)
+    label = rng.integers(0, CLASSES, (n, 1))
     others = rng.integers(0, label + 1, (n, 2))
     return rng.permuted(np.concatenate([label, others], axis=1), axis=1).astype(np.uint8)
 

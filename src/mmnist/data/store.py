@@ -25,7 +25,6 @@ from pydantic import JsonValue
 
 from mmnist.data.digits import digits_stated
 from mmnist.data.manifest import (
-    CLASSES,
     FILES,
     FORMAT_VERSION,
     MANIFEST,
@@ -38,6 +37,7 @@ from mmnist.data.manifest import (
 )
 from mmnist.errors import InputError, RunError
 from mmnist.files import flush, sha256_of, write_text
+from mmnist.task import CLASSES
 
 
 @dataclass(frozen=True)

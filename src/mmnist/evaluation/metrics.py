@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from mmnist.config.model import CLASSES as CLASSES
 from mmnist.records import AveragesRecord, MetricsRecord
+from mmnist.task import CLASSES
 
 #: A class with fewer images than this is too small to judge: with 19 images, all of them right,
 #: the 95 % interval of recall still begins at 83 %.

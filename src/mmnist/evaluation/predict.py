@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from mmnist.config.model import CLASSES
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.evaluation.labelling import check_probabilities_file, check_reads_digits
@@ -23,6 +22,7 @@ from mmnist.pipeline.batches import Batches, ImageSource
 from mmnist.pipeline.device import choose_hardware
 from mmnist.pipeline.preprocess import Preprocess
 from mmnist.runs import Run
+from mmnist.task import CLASSES
 
 
 def predict_probabilities(

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mmnist.config.model import CLASSES, ModelSettings
+from mmnist.config.model import ModelSettings
 from mmnist.models.digit_reader import digit_reader
 from mmnist.models.maximum import MaximumNetwork, scores_of_locations
 from mmnist.models.simple_cnn import SimpleCNN, simple_cnn_reader
+from mmnist.task import CLASSES
 from mmnist.torchvision_import import torchvision
 
 

@@ -5,10 +5,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mmnist.config.schema import SplitSettings
-from mmnist.data.manifest import CLASSES, Part
+from mmnist.data.manifest import Part
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store
 from mmnist.errors import InputError
+from mmnist.task import CLASSES
 
 
 def describe_dataset(

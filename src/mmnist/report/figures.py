@@ -27,10 +27,10 @@ from matplotlib.ticker import (
 from numpy.typing import ArrayLike
 from pandas import Series
 
-from mmnist.evaluation.metrics import CLASSES
 from mmnist.files import replacing
 from mmnist.report.content import MARK, SMALL_NOTE, Report
 from mmnist.report.entry import Entry
+from mmnist.task import CLASSES
 
 #: Okabe and Ito (2008), colours that people with any colour vision can tell apart; their yellow
 #: is left out, as it is hard to see on white.

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mmnist.evaluation.metrics import CLASSES
 from mmnist.report.content import (
     MARK,
     SMALL_NOTE,
@@ -14,6 +13,7 @@ from mmnist.report.content import (
 )
 from mmnist.report.entry import DATA, Entry
 from mmnist.report.table import Column, Table
+from mmnist.task import CLASSES
 
 _MEASURES = ("precision", "recall", "f1")
 _DIGITS = tuple(map(str, range(CLASSES)))

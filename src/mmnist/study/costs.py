@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 
-from mmnist.errors import InputError
+from mmnist.errors import InputError, first_problem
 from mmnist.files import write_text
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -119,12 +119,8 @@ def read_costs(path: Path) -> dict[str, list[Cost]]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{path} is damaged: {place + ': ' if place else ''}{first['msg']}; delete it, and it "
-            "is measured again"
-        ) from error
+        cause = f"{first_problem(error)}; delete it, and it is measured again"
+        raise InputError(f"{path} is damaged: {cause}") from error
 
 
 def write_costs(path: Path, costs: Mapping[str, Sequence[Cost]]) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.schema import Experiment, with_seed
-from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.splits import split_indices
 from mmnist.data.store import open_store
 from mmnist.errors import InputError
@@ -15,6 +14,7 @@ from mmnist.study.costs import Cost
 from mmnist.study.folder import StudyFolder
 from mmnist.study.loading import LoadedStudy
 from mmnist.study.schema import CostClaim, Place
+from mmnist.task import IMAGE_SHAPE
 
 #: How often a configuration is measured if a claim is about its costs.
 COST_ROUNDS = 5

@@ -15,9 +15,9 @@ from mmnist.config.messages import validated
 from mmnist.config.origin import ConfigError, Located, Origin, Problem
 from mmnist.config.section import at
 from mmnist.config.yaml_source import Document
-from mmnist.evaluation.metrics import CLASSES
 from mmnist.files import replacing
 from mmnist.study.schema import Place
+from mmnist.task import CLASSES
 
 
 def _number(cell: str) -> int | float | str:

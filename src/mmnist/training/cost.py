@@ -22,7 +22,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmnist.config.schema import Experiment
 from mmnist.config.training import UnfreezingSettings
-from mmnist.data.manifest import CLASSES, IMAGE_SHAPE
 from mmnist.errors import MmnistError, RunError
 from mmnist.machine import keep_freed_memory
 from mmnist.models.factory import FAMILIES, build_model, count_parameters
@@ -31,6 +30,7 @@ from mmnist.pipeline.device import Hardware, choose_hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
+from mmnist.task import CLASSES, IMAGE_SHAPE
 from mmnist.training.environment import peak_memory_mib, reset_peak_memory
 from mmnist.training.learner import fit, make_learner
 from mmnist.training.memory import explained_if_too_small

@@ -15,7 +15,6 @@ from torch import nn
 
 from mmnist.config.schema import Experiment
 from mmnist.data.digits import DigitPools, load_digits
-from mmnist.data.manifest import IMAGE_SHAPE
 from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap, patch_source
 from mmnist.data.splits import split_indices
 from mmnist.data.store import Store, open_store
@@ -26,6 +25,7 @@ from mmnist.pipeline.dataloaders import make_dataloaders
 from mmnist.pipeline.device import Hardware
 from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.runs import Run
+from mmnist.task import IMAGE_SHAPE
 from mmnist.training.checkpoint import load_checkpoint
 from mmnist.training.learner import make_learner
 from mmnist.training.state import RunState

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from mmnist.evaluation.metrics import CLASSES, SMALL_CLASS
+from mmnist.evaluation.metrics import SMALL_CLASS
 from mmnist.report.content import MARK
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count
 from mmnist.report.table import Column, Table
 from mmnist.study.results import ComparisonResult, VariantResult
+from mmnist.task import CLASSES
 
 _MEASURES = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
