@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## data, training, report and submission, from nothing: 4 to 9 minutes and the download of torch
+demo: $(VENV)/.installed ## data, training, report and submission, from nothing: 4 to 10 minutes and the download of torch
 	$(BIN)/mmnist data make --train 20000 --test 2000 --digits sample --output data/quickstart --force
 	$(BIN)/mmnist train configs/quickstart.yaml --force
 	$(BIN)/mmnist report runs/quickstart/seed-0
