@@ -1,6 +1,6 @@
 """`mmnist reproduce`: all runs of a study, and its page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,6 @@ from mmnist.cli.options import Device, Overrides, Runs
 from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
-    from mmnist.study.costs import Cost
     from mmnist.study.folder import StudyFolder
     from mmnist.study.loading import LoadedStudy
     from mmnist.study.plan import PlannedRun
@@ -103,8 +102,10 @@ def _run_study(
     """Show how long the runs will take, then train them, and write the page of their results."""
     from functools import partial
 
+    from mmnist.report.study.plan import describe_plan
     from mmnist.study.loading import save_study
     from mmnist.study.plan import check_saved, cost_pairs, images_of, rounds_of
+    from mmnist.terminal import console
 
     configs = {each.config.name: each.config for each in planned}
     images = {name: images_of(config) for name, config in configs.items()}
@@ -122,7 +123,9 @@ def _run_study(
         deadline=deadline,
         say=_say,
     )
-    _show_plan(planned, measure(rounds=dict.fromkeys(configs, 1)), images)
+    table, time = describe_plan(planned, measure(rounds=dict.fromkeys(configs, 1)), images)
+    console.print(table)
+    _say(time)
     if not dry_run:
         measure(rounds=rounds_of(loaded, planned))
         _train_all(loaded, planned, folder, deadline)
@@ -181,48 +184,3 @@ def _write_page_beside(folder: "StudyFolder", *, forgiving: bool) -> None:
         reason = f"the page could not be written: {error}"
     if reason:
         messages.print(reason, markup=False, soft_wrap=True)
-
-
-def _show_plan(
-    planned: "Sequence[PlannedRun]",
-    costs: "Mapping[str, Sequence[Cost]]",
-    images: Mapping[str, tuple[int, int]],
-) -> None:
-    """Print the runs and how long they will take, estimated from the measured steps."""
-    from rich.table import Table
-
-    from mmnist.study.costs import typical_cost
-    from mmnist.study.plan import seconds_left
-    from mmnist.terminal import clock, console
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("run", "for", "state"):
-        table.add_column(title, overflow="fold")
-    for title in ("epochs", "images", "time"):
-        table.add_column(title, justify="right")
-    total, devices = 0.0, set()
-    for each in planned:
-        name, config, seconds = each.config.name, each.config, 0.0
-        if name in costs:
-            cost = typical_cost(costs[name])
-            seconds = seconds_left(each, cost, images[name])
-            devices.add(cost.device)
-        total += seconds
-        table.add_row(
-            f"{name}/seed-{config.seed}",
-            ", ".join(f"{experiment}: {variant}" for experiment, variant in each.places),
-            each.state,
-            f"{each.epochs_left} of {config.epochs}",
-            f"{images[name][0]:,}",
-            clock(seconds) if seconds else "unknown" if each.epochs_left else "–",
-        )
-    console.print(table)
-    unknown = sum(each.config.name not in costs and each.epochs_left > 0 for each in planned)
-    beside = f", plus {unknown} of unknown duration" if unknown else ""
-    where = f" ({', '.join(sorted(devices))})" if devices else ""
-    console.print(
-        f"{len(planned)} runs, about {clock(total)} to go{beside}, estimated from a few "
-        f"training steps of each{where}",
-        markup=False,
-        soft_wrap=True,
-    )
