@@ -10,8 +10,9 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
+from mmnist.config.section import Section
 from mmnist.errors import InputError, first_problem
 from mmnist.files import write_text
 from mmnist.task import CLASSES
@@ -21,16 +22,10 @@ TRAINING: Final = "training"
 FINISHED: Final = "finished"
 
 
-class Record(BaseModel):
-    """A mapping of such a file: unknown keys are kept, values are not coerced."""
+class Record(Section):
+    """A mapping of such a file: as one of a configuration, but unknown keys are kept."""
 
-    model_config = ConfigDict(
-        extra="allow",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
+    model_config = ConfigDict(extra="allow")
 
 
 class DataRecord(Record):
@@ -88,7 +83,7 @@ class Environment(ProcessRecord):
     data: DataRecord
     pretraining: DigitsRecord | None = None
     """None: the run has no epochs of single digits."""
-    resumed: list[ProcessRecord] = []
+    resumed: list[ProcessRecord] = Field(default_factory=list)
 
 
 _PER_CLASS = Field(min_length=CLASSES, max_length=CLASSES)
