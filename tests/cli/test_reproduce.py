@@ -164,6 +164,13 @@ def test_a_digit_that_is_not_there_is_refused(study, mmnist):
     )
 
 
+def test_data_that_are_not_there_can_be_named(study, mmnist):
+    done = mmnist("reproduce", "--file", study.name, "--set", "data.path=missing")
+    assert done.returncode == 2
+    assert "no data set at missing" in done.stderr
+    assert "if it is elsewhere, add --set data.path=FOLDER" in done.stderr
+
+
 def test_studies_that_are_not_there(study, mmnist):
     done = mmnist("report", "--study", "paper")
     assert done.returncode == 2

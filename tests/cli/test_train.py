@@ -102,6 +102,7 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
         (["{config}", "--resume", "--force"], "give only one of them"),
         (["{config}", "{config}"], "same name and seed: tiny/seed-0"),
         (["{config}", "--set", "data.path=missing"], "no data set at missing"),
+        (["{config}", "--set", "data.path=missing"], "if it is elsewhere, add --set data.path="),
         (["{config}", "--set", "model.pretrained=missing.pth"], "there is no file missing.pth"),
         (["{config}", "--set", "data.split.fraction=0.9999"], "data.split"),
         (["{config}", "--set", "seed=4294967295", "--seeds", "2"], "seeds end at 4294967295"),

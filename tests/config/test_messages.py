@@ -176,6 +176,10 @@ def test_unknown_keys(message: Callable[[str], str], text: str, expected: str) -
         ("model: {size: '18'}", "x.yaml:1: model.size: wanted 0.5, 0.75, 1.0, 1.5, 2.0, 18, 34"),
         ("model: {size: true}", "x.yaml:1: model.size: wanted 0.5, 0.75, 1.0, 1.5, 2.0, 18, 34"),
         (
+            "model: {architecture: digit_reader, size: 0.5, orientations: true}",
+            "x.yaml:1: model.orientations: wanted 1 or 8, got true",
+        ),
+        (
             "model: {architecture: simple_cnn, size: 2}",
             "x.yaml:1: model.size: simple_cnn comes in one size: leave size out, or null",
         ),

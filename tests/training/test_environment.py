@@ -42,11 +42,3 @@ def test_a_copy_in_another_repository_has_no_commit(tmp_path, monkeypatch):
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     monkeypatch.setattr(environment.mmnist, "__file__", str(package / "__init__.py"))
     assert environment._commit() is None
-
-
-def test_peak_memory_is_that_of_this_process():
-    hardware = choose_hardware(ComputeSettings(device="cpu"))
-    before = environment.peak_memory_mib(hardware)
-    block = torch.ones(400 * 2**20 // 4)
-    assert environment.peak_memory_mib(hardware) >= max(before, 400)
-    del block

@@ -4,6 +4,8 @@ Words that the code below the commands lists too are listed again here, so that 
 import that code to show its help; tests/cli compares the two.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,3 +30,15 @@ Overrides = Annotated[
         help="Change one key of every configuration, e.g. train.epochs=5; repeatable.",
     ),
 ]
+
+
+@contextmanager
+def data_named_by_set() -> Iterator[None]:
+    """Let the error that there is no data set say how `--set` names another folder."""
+    from mmnist.data.store import NoDataError
+    from mmnist.errors import InputError
+
+    try:
+        yield
+    except NoDataError as error:
+        raise InputError(f"{error}; if it is elsewhere, add --set data.path=FOLDER") from error

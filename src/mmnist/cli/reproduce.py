@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.options import Device, Overrides, Runs
+from mmnist.cli.options import Device, Overrides, Runs, data_named_by_set
 from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def reproduce(
     loaded = load_study(file, changes)
     folder = folder_of(loaded.study, runs)
     planned = plan_runs(loaded, folder, seeds=seeds, only=only)
-    check_data(planned)
+    with data_named_by_set():
+        check_data(planned)
     _run_study(loaded, planned, folder, deadline, dry_run=dry_run)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.options import Device, Overrides, Runs
+from mmnist.cli.options import Device, Overrides, Runs, data_named_by_set
 from mmnist.defaults import RUNS
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def train(
     from mmnist.training.train import train as train_one
 
     for experiment in planned:  # check all of them before the first one takes hours
-        store, run = open_store(experiment.data.path), run_of(experiment, runs)
+        with data_named_by_set():
+            store = open_store(experiment.data.path)
+        run = run_of(experiment, runs)
         done = check_run(run, experiment, resume=resume, overwrite=force)
         if done and run.environment.data.fingerprint != store.fingerprint:
             warn(f"{run.path} is finished, but not with the data that {store.path} holds now")

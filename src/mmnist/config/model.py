@@ -3,7 +3,8 @@
 import difflib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from mmnist.config.section import Section, at
 
@@ -19,6 +20,12 @@ SIZES: dict[str, tuple[int | float, ...]] = {
 
 #: Architectures that torchvision does not have.
 _WITHOUT_IMAGENET = ("simple_cnn", "digit_reader")
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):  # which equals 0 or 1 to a Literal
+        raise PydanticCustomError("bool", "not a number")
+    return value
 
 
 class ModelSettings(Section):
@@ -49,7 +56,7 @@ class ModelSettings(Section):
     """Ranges of angles that `digit_reader` tells apart, out of the 90 degrees by which digits may
     be rotated; learned from patches (`pretraining.angle_weight`). The probability of a digit is
     summed over the ranges. 1: angles are not told apart."""
-    orientations: Literal[1, 8] = 1
+    orientations: Annotated[Literal[1, 8], BeforeValidator(_no_bool)] = 1
     """8: the kernels of `digit_reader` at strides 2 and 4 come in eight orientations with shared
     weights (a group-equivariant convolution): as many channels and as much time, with an eighth of
     the parameters there. 1: each kernel has its own weights."""

@@ -40,6 +40,10 @@ from mmnist.files import flush, sha256_of, write_text
 from mmnist.task import CLASSES
 
 
+class NoDataError(InputError):
+    """There is no data set in a folder."""
+
+
 @dataclass(frozen=True)
 class Store:
     """A prepared data set; open one with `open_store`."""
@@ -110,12 +114,16 @@ def open_store(path: Path | str) -> Store:
     """Open a prepared data set.
 
     Checks what is cheap to check: the manifest, and that each file is there with the dtype, shape
-    and size that the manifest states (`Store.verify` reads the contents). Raises InputError.
+    and size that the manifest states (`Store.verify` reads the contents).
+
+    Raises:
+        NoDataError: there is no data set.
+        InputError: it is damaged.
     """
     path = Path(path).expanduser()
     if not (path / MANIFEST).is_file():
         output = f"--output {shlex.quote(str(path))}"
-        raise InputError(
+        raise NoDataError(
             f"no data set at {path}: make one with `mmnist data make {output}`, or import the "
             f"competition's files with `mmnist data import FOLDER_OR_ZIP {output}`"
         )

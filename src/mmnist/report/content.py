@@ -20,6 +20,11 @@ _BESIDE = {"name", "seed", "compute"} | PLACES
 SMALL_NOTE = f"too small to judge: fewer than {SMALL_CLASS} validation images"
 
 
+def marked(images: int, small: bool | None) -> str:
+    """Number of images of a class, with a mark if they are too few to judge."""
+    return f"{images:,} {MARK}" if small else f"{images:,}"
+
+
 class SeedMean(NamedTuple):
     """Accuracy of the runs of one name over their seeds."""
 

@@ -8,6 +8,7 @@ from mmnist.report.content import (
     SMALL_NOTE,
     Report,
     describe_model,
+    marked,
     percent,
     percent_interval,
 )
@@ -156,11 +157,7 @@ def _measures(entry: Entry, spanner: str) -> list[Column]:
 
 def _support(entry: Entry, spanner: str = "") -> Column:
     keys = (f"{entry.label} support", f"{entry.label} small")
-    return Column("support", keys, _marked, spanner=spanner)
-
-
-def _marked(images: int, small: bool | None) -> str:
-    return f"{images:,} {MARK}" if small else f"{images:,}"
+    return Column("support", keys, marked, spanner=spanner)
 
 
 def _csv_rows(entry: Entry) -> Iterator[dict[str, Any]]:

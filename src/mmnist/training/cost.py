@@ -31,9 +31,8 @@ from mmnist.pipeline.randomness import Stream, stream_seed
 from mmnist.processes import end_with_parent, interrupts_held_back
 from mmnist.study.costs import Cost
 from mmnist.task import CLASSES, IMAGE_SHAPE
-from mmnist.training.environment import peak_memory_mib, reset_peak_memory
 from mmnist.training.learner import fit, make_learner
-from mmnist.training.memory import explained_if_too_small
+from mmnist.training.memory import explained_if_too_small, peak_memory_mib, reset_peak_memory
 from mmnist.training.setup import choose_algorithms
 
 #: Warm-up steps, which do not count; only one if the first takes `_SECONDS` or more.

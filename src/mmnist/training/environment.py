@@ -1,6 +1,5 @@
-"""What a run was made with: versions, code, device, memory, data, command."""
+"""What a run was made with: versions, code, device, data, command."""
 
-import gc
 import platform
 import shlex
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 import torch
 
 import mmnist
-from mmnist import machine
 from mmnist.data.patches import PATCHES_VERSION, PatchSource, digits_overlap
 from mmnist.data.store import Store
 from mmnist.pipeline.device import Hardware
@@ -56,27 +54,6 @@ def describe_environment(
         seen_in_test_images=digits_overlap(patches, store),
     )
     return environment.model_copy(update={"pretraining": digits})
-
-
-def reset_peak_memory(hardware: Hardware) -> None:
-    """Make `peak_memory_mib` count from now on, without what an earlier run has left behind."""
-    gc.collect()  # a Learner and its callbacks refer to each other
-    if hardware.device.type == "cuda":
-        torch.cuda.init()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(hardware.device)
-    else:
-        machine.reset_peak_memory()
-
-
-def peak_memory_mib(hardware: Hardware) -> float:
-    """Peak memory since `reset_peak_memory`, in MiB.
-
-    On CUDA: what torch had allocated; on the CPU: resident memory of the whole process.
-    """
-    if hardware.device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(hardware.device) / 2**20, 1)
-    return round(machine.peak_memory_mib(), 1)
 
 
 def _commit() -> str | None:

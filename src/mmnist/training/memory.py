@@ -1,11 +1,36 @@
-"""Out-of-memory errors, turned into one that says what to change."""
+"""How much memory a training takes, and the error that says what to change if it is too much."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
+from mmnist import machine
 from mmnist.config.schema import Experiment
 from mmnist.errors import RunError
 from mmnist.pipeline.device import Hardware
+
+
+def reset_peak_memory(hardware: Hardware) -> None:
+    """Make `peak_memory_mib` count from now on, without what an earlier run has left behind."""
+    gc.collect()  # a Learner and its callbacks refer to each other
+    if hardware.device.type == "cuda":
+        torch.cuda.init()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(hardware.device)
+    else:
+        machine.reset_peak_memory()
+
+
+def peak_memory_mib(hardware: Hardware) -> float:
+    """Peak memory since `reset_peak_memory`, in MiB.
+
+    On CUDA: what torch had allocated; on the CPU: resident memory of the whole process.
+    """
+    if hardware.device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(hardware.device) / 2**20, 1)
+    return round(machine.peak_memory_mib(), 1)
 
 
 @contextmanager

@@ -15,13 +15,9 @@ from mmnist.models.factory import count_parameters
 from mmnist.pipeline.device import choose_hardware
 from mmnist.records import FINISHED, TRAINING, Environment, MetricsRecord, Summary
 from mmnist.runs import Run, run_of
-from mmnist.training.environment import (
-    describe_environment,
-    peak_memory_mib,
-    reset_peak_memory,
-)
+from mmnist.training.environment import describe_environment
 from mmnist.training.learner import fit
-from mmnist.training.memory import explained_if_too_small
+from mmnist.training.memory import explained_if_too_small, peak_memory_mib, reset_peak_memory
 from mmnist.training.progress import Reporter
 from mmnist.training.recorder import Recorder, SaveEpochs
 from mmnist.training.setup import (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmnist.evaluation.metrics import SMALL_CLASS
-from mmnist.report.content import MARK
+from mmnist.report.content import MARK, marked
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count
 from mmnist.report.table import Column, Table
@@ -21,7 +21,7 @@ def _share(value: float) -> str:
 
 
 def _support(images: int) -> str:
-    return f"{images:,}{f' {MARK}' if images < SMALL_CLASS else ''}"
+    return marked(images, images < SMALL_CLASS)
 
 
 _COLUMNS = (
