@@ -314,6 +314,18 @@ def test_costs_of_training_images_are_not_claimed_of_a_network_that_sees_none(st
         load_study(path)
 
 
+def test_a_claim_about_two_configurations_of_the_same_content_is_refused(study_file):
+    path = study_file(("large: {config: large.yaml", "large: {config: same.yaml"))
+    with pytest.raises(ConfigError, match=r"claims\.0: .* one run: large and small") as caught:
+        load_study(path)
+    assert str(caught.value).startswith(f"{os.path.normpath(path)}:11:")
+
+
+def test_a_claim_whose_variants_a_change_makes_the_same_is_left_to_the_verdict(study_file):
+    configs = load_study(study_file(), ["resize=64"]).configs
+    assert configs["resize", "large"] is configs["resize", "small"]
+
+
 @pytest.mark.parametrize("name", ["study", "report", "experiments", "config"])
 def test_a_configuration_must_not_take_a_name_of_the_study(study_file, name):
     path = study_file(("small: small.yaml", "small: other.yaml"))

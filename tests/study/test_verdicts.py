@@ -374,3 +374,37 @@ def test_labels_must_differ():
         Comparison.model_validate(
             {"question": "?", "variants": {"a": "a.yaml", "b": {"config": "b.yaml", "label": "a"}}}
         )
+
+
+def as_one_run(*variants):
+    """The variants, all with the configuration of the first, as changes to all may make them."""
+    return [replace(each, config=variants[0].config) for each in variants]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        BETTER,
+        {"kind": "overfits_less", "variant": "a", "than": "b"},
+        {**FOUR_TIMES, "factor": 1},
+        FOUR_TIMES,
+    ],
+    ids=["better", "overfits_less", "cost that holds", "cost that does not"],
+)
+def test_a_run_is_not_compared_with_itself(claim):
+    measured = [cost(100), cost(100)]
+    a, b = as_one_run(variant("a", 900, costs=measured), variant("b", 900, costs=measured))
+    own = judged([claim], a, b)[0].own
+    assert own.verdict == Verdict.UNKNOWN
+    assert own.remark == "a and b are the same run here"
+    assert not own.tests
+
+
+def test_variants_that_are_one_run_are_named_by_what_is_compared():
+    a, b = as_one_run(variant("a", 900), variant("b", 900))
+    c, d = as_one_run(variant("c", 800), variant("d", 800))
+    order = {"kind": "ranking", "order": ["a", "c", "b", "d"]}
+    groups = {**BETTER, "better": ["a", "b"], "than": ["c", "d"]}
+    ranked, grouped = (each.own for each in judged([order, groups], a, b, c, d))
+    assert ranked.remark == "a and b are the same run here; c and d are the same run here"
+    assert grouped.verdict == Verdict.HOLDS  # a and b are not compared with each other

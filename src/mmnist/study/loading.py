@@ -164,7 +164,11 @@ def _impossible_claims(
     for name, comparison in study.experiments.items():
         for index, claim in enumerate(comparison.claims):
             found = {v: configs[name, v] for v in claim.names if (name, v) in configs}
-            cause = _unequal_images(claim, found, comparison.judged_on) or _no_images(claim, found)
+            cause = (
+                _unequal_images(claim, found, comparison.judged_on)
+                or _no_images(claim, found)
+                or _same_run(claim, found, study.changes)
+            )
             if cause:
                 key = ("experiments", name, "claims", str(index))
                 problems.append(Problem(root.nearest(key).origin, key, cause))
@@ -193,6 +197,19 @@ def _no_images(claim: Claim, found: dict[str, Experiment]) -> str:
         "is about the cost of a training image, but there are none (train.epochs is 0, single "
         f"digits only) for {', '.join(without)}"
     )
+
+
+def _same_run(claim: Claim, found: dict[str, Experiment], changes: Sequence[str]) -> str:
+    """Which variants would be compared with themselves; empty if none, or if changes may be why.
+
+    A change of all configurations may take away what one of many claims is about; the verdict on
+    that claim then says so.
+    """
+    groups = claim.same_runs({variant: config.name for variant, config in found.items()})
+    if changes or not groups:
+        return ""
+    same = "; ".join(" and ".join(group) for group in groups)
+    return f"compares configurations with the same content, which are one run: {same}"
 
 
 def _images(config: Experiment, judged_on: str) -> str:

@@ -5,6 +5,8 @@ configuration file of each variant. The terms follow the paper: an *experiment* 
 and keeps everything else; its *variants* are the configurations that are compared.
 """
 
+from collections.abc import Mapping
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -49,6 +51,23 @@ class _Claim(Section):
         """The variants that the claim is about."""
         raise NotImplementedError
 
+    @property
+    def compared(self) -> list[tuple[str, str]]:
+        """Pairs of variants that the claim says to differ."""
+        return list(combinations(self.names, 2))
+
+    def same_runs(self, runs: Mapping[str, str]) -> list[list[str]]:
+        """Groups of variants that it compares though each group is one run.
+
+        runs: by variant, what tells its run from others; variants may be absent.
+        """
+        groups: dict[str, dict[str, None]] = {}
+        for pair in self.compared:
+            first, second = map(runs.get, pair)
+            if first is not None and first == second:
+                groups.setdefault(first, {}).update(dict.fromkeys(pair))
+        return [list(group) for group in groups.values()]
+
 
 class BetterClaim(_Claim):
     """Each variant of one group is more accurate than each of another."""
@@ -68,6 +87,11 @@ class BetterClaim(_Claim):
     def pairs(self) -> list[tuple[str, str]]:
         """Pairs of variants, the one that is said to be better first."""
         return [(better, worse) for better in self.better for worse in self.than]
+
+    @property
+    def compared(self) -> list[tuple[str, str]]:
+        """Pairs of variants that the claim says to differ."""
+        return self.pairs
 
 
 class RankingClaim(_Claim):

@@ -97,6 +97,8 @@ def _concluded(
 
 
 def _own(claim: Claim, result: ComparisonResult) -> Finding:
+    if remark := _same_run(claim, result):
+        return Finding(Verdict.UNKNOWN, remark=remark)
     if isinstance(claim, CostClaim):
         return cost_finding(claim, result.variants)
     known = {name for name in claim.names if result.variants[name].runs}
@@ -107,6 +109,15 @@ def _own(claim: Claim, result: ComparisonResult) -> Finding:
     if isinstance(claim, OverfitsLessClaim) and tests and isnan(tests[0].p):
         remark = "one seed tells nothing of the spread"
     return Finding(Verdict.UNKNOWN, tests, remark, not_run)
+
+
+def _same_run(claim: Claim, result: ComparisonResult) -> str:
+    """Which variants that the claim compares are one run, as changes to all may make them."""
+    groups = claim.same_runs({name: each.config.name for name, each in result.variants.items()})
+    return "; ".join(
+        f"{' and '.join(result.variants[name].label for name in group)} are the same run here"
+        for group in groups
+    )
 
 
 def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Iterable[Test]:
