@@ -85,7 +85,18 @@ def test_a_bad_cell_leaves_the_lines_around_it_alone(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("correct", "images", "rounded"),
+    [(777, 800, "0.9713"), (777, 800, "0.9712"), (3897, 4000, "0.9743"), (3901, 4000, "0.9753")],
+)
+def test_an_accuracy_may_be_rounded_to_four_decimals_either_way(tmp_path, correct, images, rounded):
+    folder = write(tmp_path, accuracy=("0.980198,505,495", f"{rounded},{images},{correct}"))
+    counts = read_published(folder, PLACES).counts
+    assert counts["size", "small"] == Counts(correct, images)
+
+
 BAD = [
+    ("accuracy", ("0.980198,505,495", "0.9714,800,777"), "0.9714 is not 777 of 800 (0.971250)"),
     (
         "per_class",
         ("small,0,1", "small,10,1"),
