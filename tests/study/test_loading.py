@@ -281,6 +281,19 @@ def test_losses_of_different_validation_images_are_not_compared(study_file, judg
     assert "judged_on: test" not in str(caught.value)
 
 
+def test_configurations_and_published_numbers_that_are_wrong_are_said_at_once(study_file):
+    path = study_file(accuracy="experiment,variant,best_valid_accuracy,valid_images,correct\n"
+                               "resize,huge,0.5,40,20\n")  # fmt: skip
+    (path.parent / "small.yaml").write_text("model: {architecture: vgg}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"small\.yaml:1: .*vgg") as caught:
+        load_study(path)
+    assert "accuracy.csv:2: experiment resize has no variant 'huge'" in str(caught.value)
+    (path.parent / "numbers").rename(path.parent / "gone")
+    with pytest.raises(ConfigError, match=r"small\.yaml:1: .*vgg") as caught:
+        load_study(path)
+    assert "published: there is no folder" in str(caught.value)
+
+
 def test_a_wrong_configuration_is_said_once_though_two_variants_use_it(study_file):
     path = study_file()
     (path.parent / "small.yaml").write_text("model: {architecture: vgg}\n", encoding="utf-8")

@@ -57,8 +57,6 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
         ConfigError: the file, a configuration or a published number is wrong; the message has one
             line for each problem, with file, line, key, cause and what is allowed.
     """
-    from mmnist.study.published import Published, read_published
-
     document = read_document(path)
     root = document.root
     if not root.find(("experiments",)) and (root.find(("model",)) or root.find(("extends",))):
@@ -73,14 +71,13 @@ def load_study(path: Path, changes: Sequence[str] = ()) -> LoadedStudy:
     # Each change once, at its last position: the later one wins.
     latest = dict.fromkeys(reversed([*study.changes, *changes]))
     study = study.model_copy(update={"changes": [*latest][::-1]})
-    configs = _load_configs(study, root, path)
-    published = Published({}, {}, {})
-    if study.published is not None:
-        folder = path.parent / study.published
-        if not folder.is_dir():
-            origin = root.nearest(("published",)).origin
-            raise ConfigError([Problem(origin, ("published",), f"there is no folder {folder}")])
-        published = read_published(folder, study.places)
+    configs, problems = _load_configs(study, root, path)
+    try:
+        published = _load_published(study, root, path)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
     return LoadedStudy(study, configs, published)
 
 
@@ -115,7 +112,10 @@ def _changed(loaded: LoadedStudy, saved_in: Path) -> list[str]:
     return changed
 
 
-def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experiment]:
+def _load_configs(
+    study: Study, root: Located, path: Path
+) -> tuple[dict[Place, Experiment], list[Problem]]:
+    """The configurations that can be read, and what is wrong with the others and with claims."""
     configs: dict[Place, Experiment] = {}
     problems: list[Problem] = []
     for experiment, variant in study.places:
@@ -139,10 +139,19 @@ def _load_configs(study: Study, root: Located, path: Path) -> dict[Place, Experi
             cause = f"{file} has the same name as another configuration with other content"
             problems.append(Problem(origin, key, f"{cause} ({config.name}): set `name` in one"))
         configs[experiment, variant] = config
-    problems += _impossible_claims(study, root, configs)
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-    return configs
+    return configs, problems + _impossible_claims(study, root, configs)
+
+
+def _load_published(study: Study, root: Located, path: Path) -> "Published":
+    from mmnist.study.published import Published, read_published
+
+    if study.published is None:
+        return Published({}, {}, {})
+    folder = path.parent / study.published
+    if not folder.is_dir():
+        origin = root.nearest(("published",)).origin
+        raise ConfigError([Problem(origin, ("published",), f"there is no folder {folder}")])
+    return read_published(folder, study.places)
 
 
 def _shared(config: Experiment, earlier: Any) -> tuple[Experiment, bool]:
