@@ -142,6 +142,27 @@ def test_a_claim_and_its_opposite_are_one_test():
     assert first.adjusted == first.p == second.adjusted
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [BETTER, {"kind": "better", "better": "b", "than": "a"}],
+        [
+            {"kind": "accuracy", "variant": "a", "side": side, "threshold": 0.89}
+            for side in ("above", "below")
+        ],
+    ],
+    ids=["better", "accuracy"],
+)
+def test_of_several_seeds_too_a_claim_and_its_opposite_have_the_same_numbers(claims):
+    rng = np.random.default_rng(2)
+    a, b = variant("a", seeds(rng, 0.9, 0.905, 0.91)), variant("b", seeds(rng, 0.88, 0.89, 0.9))
+    found, opposite = (each.own.tests[0] for each in judged(claims, a, b))
+    assert found.method is Method.BOOTSTRAP_OVER_SEEDS
+    assert 0 < found.p == opposite.p < 1
+    assert found.estimate == -opposite.estimate > 0
+    assert found.interval == (-opposite.interval[1], -opposite.interval[0])
+
+
 def test_the_seeds_of_a_test_are_those_that_it_compared():
     rng = np.random.default_rng(0)
     a, b = (variant(name, seeds(rng, *[0.9] * 3)) for name in "ab")

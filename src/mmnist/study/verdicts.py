@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mmnist.errors import InputError
 from mmnist.evaluation.compare import (
+    Contrast,
     bootstrap_contrast,
     holm,
     mcnemar_exact,
@@ -137,12 +138,23 @@ def _own_tests(claim: Claim, result: ComparisonResult, known: set[str]) -> Itera
 
 
 def _own_pair(better: VariantResult, worse: VariantResult) -> Test:
-    (a, b), seeds = _comparable([better, worse])
+    # In one order, whichever is said to be better: a bootstrap of the opposite draws differently.
+    sign = 1 if better.label < worse.label else -1
+    (a, b), seeds = _comparable([better, worse][::sign])
     found, method = paired_bootstrap(a, b), Method.BOOTSTRAP_OVER_SEEDS
     if seeds == (1,):
         found, method = found._replace(p=mcnemar_exact(a[0], b[0])), Method.MCNEMAR
+    found = _turned(found, sign)
     test = difference(better.label, worse.label, *found, method)
     return replace(test, seeds=seeds, one_of_several=seeds != _seeds(better, worse))
+
+
+def _turned(found: Contrast, sign: int) -> Contrast:
+    """The contrast itself or, for a sign of -1, its opposite."""
+    if sign > 0:
+        return found
+    low, high = found.interval
+    return Contrast(0 - found.estimate, (0 - high, 0 - low), found.p)  # 0 - 0.0 is not -0.0
 
 
 def _own_diminishing(steps: Sequence[VariantResult]) -> Test:
@@ -203,12 +215,10 @@ def _own_accuracy(claim: AccuracyClaim, variant: VariantResult) -> Test:
     exact = replace(exact, seeds=_seeds(variant))
     if len(variant.runs) == 1:
         return exact
-    sign = 1 if claim.side == "above" else -1
-    found = bootstrap_contrast([variant.right], (sign,), null=sign * claim.threshold)
-    estimate, low, high = (
-        value - sign * claim.threshold for value in (found.estimate, *found.interval)
-    )
+    found = bootstrap_contrast([variant.right], (1,), null=claim.threshold)
+    estimate, low, high = (value - claim.threshold for value in (found.estimate, *found.interval))
     # Seeds share their images: they cannot say more about the threshold than so many images can.
-    p = max(found.p, exact.p)
+    above = Contrast(estimate, (low, high), max(found.p, exact.p))
+    estimate, interval, p = _turned(above, 1 if claim.side == "above" else -1)
     method = Method.BOOTSTRAP_OVER_SEEDS
-    return replace(exact, estimate=estimate, interval=(low, high), p=p, method=method)
+    return replace(exact, estimate=estimate, interval=interval, p=p, method=method)
