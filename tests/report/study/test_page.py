@@ -96,6 +96,15 @@ def test_method_is_told_as_far_as_it_matters(written, make_result, tmp_path):
     assert "overlaps" not in other
 
 
+def test_a_claim_that_is_decided_lacks_no_run(make_result):
+    """Its opposite is shown for two variants, though the third was not run."""
+    order = {"claim": "so", "kind": "ranking", "order": ["never", "small", "large"]}
+    resize = {**STUDY["experiments"]["resize"], "claims": [order]}
+    result = make_result({**STUDY, "experiments": {"resize": resize}}, published=None)
+    _, counts, *_ = render_summary(build_content(result))
+    assert counts == "- **Own runs**, 1 claim: 0 hold, 1 does not hold, 0 cannot be told."
+
+
 def _method_of(make_result, claim, **options):
     """What the page says of how the verdict on one claim was made, besides what it always says."""
     resize = {**STUDY["experiments"]["resize"], "claims": [{"claim": "so", **claim}]}

@@ -63,7 +63,8 @@ def _verdicts(findings: list[Finding]) -> str:
         Verdict.UNKNOWN: "cannot be told",
     }
     text = ", ".join(f"{found[verdict]} {words[verdict]}" for verdict in Verdict)
-    missing = sum(bool(finding.not_run) for finding in findings)
+    unknown = [finding for finding in findings if finding.verdict is Verdict.UNKNOWN]
+    missing = sum(bool(finding.not_run) for finding in unknown)
     return text + (f" ({missing} for want of runs)" if missing else "")
 
 
