@@ -33,7 +33,7 @@ def published_finding(claim: Claim, result: ComparisonResult) -> Finding:
     variants = result.variants
     counts = {name: variants[name].published for name in claim.names}
     if isinstance(claim, CostClaim):
-        return Finding(Verdict.UNKNOWN, remark="stated without a number")
+        return Finding(Verdict.UNKNOWN, remark="no published measurement")
     if isinstance(claim, OverfitsLessClaim):
         return Finding(Verdict.UNKNOWN, remark=_published_overfitting(claim, variants))
     if result.comparison.judged_on == "test" and any(counts.values()):

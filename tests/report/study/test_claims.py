@@ -79,6 +79,43 @@ def test_a_range_of_p_is_explained_where_one_is_shown(make_result, right, ranges
         assert ("A range of p" in render_markdown(table)) == ranges
 
 
+_RISE = {"claim": "so", "kind": "overfits_less", "variant": "large", "than": "small"}
+_COST = STUDY["experiments"]["resize"]["claims"][-1]
+
+
+@pytest.mark.parametrize(
+    ("claims", "notes"),
+    [
+        ([_RISE], "Differences of loss are in the unit of the loss. Intervals are 95 % intervals;"),
+        ([_COST], ""),
+        (STUDY["experiments"]["resize"]["claims"],
+         "Differences of accuracy are in percentage points. Differences of loss are in the unit"),
+    ],
+    ids=["loss", "cost", "both"],
+)  # fmt: skip
+def test_units_are_explained_where_there_are_such_numbers(make_result, claims, notes):
+    resize = {**STUDY["experiments"]["resize"], "claims": claims}
+    study = {**STUDY, "experiments": {"resize": resize}}
+    content = build_content(make_result(study, published=None))
+    found = " ".join(claim_table(content).notes)
+    assert found.startswith(notes)
+    assert bool(found) == bool(notes)
+
+
+def test_a_rise_of_loss_rests_on_the_validation_images_whatever_judges_accuracy(make_result):
+    final = {**STUDY["experiments"]["resize"], "judged_on": "test", "claims": [_RISE]}
+    content = build_content(make_result({**STUDY, "experiments": {"final": final}}, published=None))
+    (row,) = claim_table(content).rows
+    assert row["own"].endswith("(1,000 images, 3 seeds)")  # not the 800 of the test
+    (test,) = single_tests_table(content).rows
+    assert test["images"] == 1000
+
+
+def test_a_claimed_cost_states_a_number_but_no_measurement_of_it_is_published(content):
+    (row,) = [row for row in claim_table(content).rows if "four times" in row["claim"]]
+    assert row["published"] == "no published measurement"
+
+
 def test_an_experiment_without_claims_has_no_tests(make_result):
     resize = {k: v for k, v in STUDY["experiments"]["resize"].items() if k != "claims"}
     content = build_content(make_result({**STUDY, "experiments": {"resize": resize}}))

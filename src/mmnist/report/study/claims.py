@@ -1,6 +1,6 @@
 """The tables of verdicts and of single tests."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from math import isnan
 from typing import Any
 
@@ -49,14 +49,26 @@ def claim_table(content: StudyContent) -> Table:
         }
         for comparison, judgement in content.claims
     ]
-    notes = (
-        "Differences are in percentage points, with 95 % intervals; p after Holm's correction "
-        "within the experiment.",
-        *([_RANGE] if any(has_range(j.published, j.claim) for _, j in content.claims) else []),
-    )
+    notes = tuple(_claim_notes([judgement for _, judgement in content.claims]))
     return Table(
         "Verdicts on the claims", _CLAIMS, tuple(rows), notes, content.notes, group="experiment"
     )
+
+
+def _claim_notes(judgements: Sequence[Judgement]) -> Iterator[str]:
+    findings = [finding for each in judgements for finding in (each.published, each.own)]
+    if units := {test.unit for finding in findings for test in finding.tests}:
+        yield from _unit_notes(units)
+        yield "Intervals are 95 % intervals; p is after Holm's correction within the experiment."
+    if any(has_range(each.published, each.claim) for each in judgements):
+        yield _RANGE
+
+
+def _unit_notes(units: Collection[str]) -> Iterator[str]:
+    if "accuracy" in units:
+        yield "Differences of accuracy are in percentage points."
+    if "loss" in units:
+        yield "Differences of loss are in the unit of the loss."
 
 
 def _own(
@@ -158,11 +170,7 @@ def _test_row(test: Test) -> dict[str, Any]:
 
 
 def _test_notes(rows: list[dict[str, Any]]) -> Iterator[str]:
-    units = {row["unit"] for row in rows}
-    if "accuracy" in units:
-        yield "Differences of accuracy are in percentage points."
-    if "loss" in units:
-        yield "Differences of loss are in the unit of the loss."
+    yield from _unit_notes({row["unit"] for row in rows})
     if any(is_range(row["p"], row["p_low"]) for row in rows if row["p"] is not None):
         yield _RANGE
     if any(row["p"] is None for row in rows):

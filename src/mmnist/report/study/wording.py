@@ -5,7 +5,7 @@ from math import isnan
 
 from mmnist.study.findings import LEVEL, Finding, Test, Verdict
 from mmnist.study.results import ComparisonResult, VariantResult
-from mmnist.study.schema import BetterClaim, Claim, RankingClaim
+from mmnist.study.schema import BetterClaim, Claim, OverfitsLessClaim, RankingClaim
 
 #: A smaller p is shown as `< 0.0001`.
 _SMALLEST_P = 1e-4
@@ -48,9 +48,15 @@ def is_range(p: float, low: float | None) -> bool:
 
 
 def own_images(claim: Claim, result: ComparisonResult) -> int | None:
-    """Number of images that the claim's variants were judged on; None without a run."""
+    """Number of images that the claim's variants were judged on; None without a run.
+
+    A loss is always that of validation images.
+    """
     ran = [result.variants[name] for name in claim.names if result.variants[name].runs]
-    return len(ran[0].index) if ran else None
+    if not ran:
+        return None
+    on_loss = isinstance(claim, OverfitsLessClaim)
+    return ran[0].runs[0].summary.valid_images if on_loss else len(ran[0].index)
 
 
 def published_images(claim: Claim, result: ComparisonResult) -> int | None:
