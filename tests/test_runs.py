@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import write_run
+from fake_runs import epoch_row, write_run
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
@@ -83,7 +83,7 @@ def test_the_command_that_resumes_a_run_finds_it(tmp_path, monkeypatch, path, co
 
 def test_metrics_come_back_exactly(root):
     run = Run(root / "b" / "seed-0")
-    rows = [{"epoch": 0, "valid_loss": 0.1 + 0.2}, {"epoch": 1, "valid_loss": 1 / 3}]
+    rows = [epoch_row(0, valid_loss=0.1 + 0.2), epoch_row(1, valid_loss=1 / 3)]
     run.write_metrics(rows)
     assert run.metrics.to_dict("records") == rows
 
@@ -121,6 +121,54 @@ def test_missing_and_damaged_files_are_named(root, name, content, read, message)
         (run.path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         read(run)
+
+
+DAMAGE = {
+    "empty": (lambda text: "", "No columns"),
+    "header alone": (lambda text: text.splitlines()[0], "holds numbers"),
+    "cut at a line's end": (
+        lambda text: "\n".join(text.splitlines()[:3]),
+        "2 of 3 epochs",
+    ),
+    "cut in a line": (lambda text: text[: text.rindex("0.9,")], "finite valid_accuracy, seconds"),
+    "no column": (lambda text: text.replace("valid_loss", "loss"), "no column valid_loss that"),
+    "a word": (lambda text: text.replace("0.6", "low", 1), "no column valid_loss that holds"),
+    "an empty cell": (
+        lambda text: text.replace("0.6", "", 1),
+        "not every epoch has a finite valid_l",
+    ),
+    "infinite": (
+        lambda text: text.replace("0.6", "inf", 1),
+        "not every epoch has a finite valid_l",
+    ),
+}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_metrics_are_refused(root, name, finished):
+    change, message = DAMAGE[name]
+    rows = [epoch_row(epoch) for epoch in range(3)]
+    run = write_run(experiment("c"), root, rows=rows, finished=finished)
+    run.metrics_file.write_text(change(run.metrics_file.read_text()))
+    with pytest.raises(InputError, match=rf"metrics\.csv is damaged: .*{message}"):
+        _ = run.metrics
+
+
+def test_metrics_may_be_ahead_of_the_summary_which_is_written_after_them(root):
+    run = write_run(experiment("c"), root, finished=False)
+    run.write_metrics([epoch_row(0), epoch_row(1)])
+    assert len(run.metrics) == 2
+    (run.path / "summary.json").unlink()
+    assert len(Run(run.path).metrics) == 2
+
+
+def test_a_finished_run_that_has_lost_its_metrics_is_not_told_to_go_on(root):
+    run = write_run(experiment("c"), root)
+    run.metrics_file.unlink()
+    assert run.has_epoch
+    with pytest.raises(InputError, match=r"is incomplete; delete .* \(metrics\.csv is missing\)"):
+        _ = run.metrics
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What environment.json, summary.json and the predictions of a run must hold.
+"""What environment.json, summary.json, metrics.csv and the predictions of a run must hold.
 
 Keys with a default are those that older versions of mmnist did not write. Keys that are not named
 here are kept as they are.
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
@@ -172,6 +173,36 @@ def write_record(path: Path, record: Record) -> None:
     """
     content = record.model_dump(mode="json", exclude_unset=True)
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+#: Columns of metrics.csv that reports show; all versions of mmnist wrote them.
+_CURVES = ("epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds")
+
+
+def read_metrics(path: Path, epochs: int) -> pd.DataFrame:
+    """Read metrics.csv: a row for each of at least so many epochs.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InputError: it is damaged.
+    """
+    try:
+        rows = pd.read_csv(path, engine="python")  # exact floats
+        _check_curves(rows, epochs)
+        return rows
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+
+
+def _check_curves(rows: pd.DataFrame, epochs: int) -> None:
+    numbers = set(rows.select_dtypes("number").columns)
+    if missing := [name for name in _CURVES if name not in numbers]:
+        raise ValueError(f"no column {', '.join(missing)} that holds numbers")
+    finite = np.isfinite(rows[list(_CURVES)])
+    if gaps := [name for name in _CURVES if not finite[name].all()]:
+        raise ValueError(f"not every epoch has a finite {', '.join(gaps)}")
+    if len(rows) < epochs:
+        raise ValueError(f"it has {len(rows)} of {epochs} epochs")
 
 
 def check_predictions(

@@ -39,6 +39,7 @@ from mmnist.records import (
     ProcessRecord,
     Summary,
     check_predictions,
+    read_metrics,
     read_record,
     write_record,
 )
@@ -182,8 +183,8 @@ class Run:
 
     @property
     def has_epoch(self) -> bool:
-        """Whether an epoch is finished and completely written."""
-        return self.metrics_file.is_file() and self._summary_file.is_file()
+        """Whether an epoch is finished and completely written; files may be lost since."""
+        return self.finished or (self.metrics_file.is_file() and self._summary_file.is_file())
 
     def check_weights(self) -> None:
         """Raise InputError if there are no weights."""
@@ -196,16 +197,14 @@ class Run:
         """One row per epoch: losses, accuracies, learning rate, times, per-class numbers.
 
         Raises:
-            InputError: no epoch is finished yet, or the file is damaged.
+            InputError: no epoch is finished yet, or the file is lost or damaged.
         """
+        # Read before the metrics, as it is written after them: the run may be in training.
+        epochs = self.summary.epochs if self._summary_file.is_file() else 1
         try:
-            return pd.read_csv(self.metrics_file, engine="python")  # exact floats
+            return read_metrics(self.metrics_file, epochs)
         except FileNotFoundError as error:
-            raise InputError(
-                f"{self.path} has no finished epoch yet ({self.metrics_file.name} is missing)"
-            ) from error
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.metrics_file} is damaged: {error}") from error
+            raise self._missing(self.metrics_file) from error
 
     def has_predictions(self, part: str) -> bool:
         """Whether there are predictions of the `valid` or the `test` images."""
@@ -227,11 +226,7 @@ class Run:
             check_predictions(*arrays)
             return arrays
         except FileNotFoundError as error:
-            if self.finished:
-                cause = "is incomplete; delete the folder and run it again, or restore the file"
-            else:
-                cause = "has no finished epoch yet"
-            raise InputError(f"{self.path} {cause} ({path.name} is missing)") from error
+            raise self._missing(path) from error
         except Exception as error:  # damaged bytes can raise anything: zlib.error, KeyError …
             raise InputError(f"{path} is damaged: {error}") from error
 
@@ -241,6 +236,12 @@ class Run:
         """Write what `predictions` reads; those of `valid` are the best epoch's."""
         with replacing(self._predictions_file(part)) as temporary:
             np.savez_compressed(temporary, index=index, label=label, probabilities=probabilities)
+
+    def _missing(self, file: Path) -> InputError:
+        cause = "has no finished epoch yet"
+        if self.finished:
+            cause = "is incomplete; delete the folder and run it again, or restore the file"
+        return InputError(f"{self.path} {cause} ({file.name} is missing)")
 
     def _predictions_file(self, part: str) -> Path:
         return self.path / f"{part}_predictions.npz"

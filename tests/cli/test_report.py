@@ -16,7 +16,7 @@ from mmnist.config.schema import Experiment
 FIGURES = ["accuracy.png", "confusion.png", "loss.png", "time.png"]
 
 
-def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
+def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d", **options):
     """A run of two epochs in which `wrong` of 55 validation images are wrong."""
     labels = np.repeat(np.arange(10), np.arange(1, 11))
     predictions = labels.copy()
@@ -28,6 +28,7 @@ def _write_run(name, seed=0, wrong=3, root=Path("runs"), fingerprint="f00d"):
         labels=labels,
         probabilities=certain(predictions),
         about=environment(data=data_record(fingerprint)),
+        **options,
     )
 
 
@@ -101,15 +102,27 @@ def test_runs_are_looked_up_in_another_folder(capsys):
 def test_a_seed_that_has_no_epoch_yet_is_left_out(capsys, file):
     """Both are written at the end of an epoch, the metrics first."""
     _write_run("a")
-    (_write_run("a", seed=1).path / file).unlink()
+    (_write_run("a", seed=1, finished=False).path / file).unlink()
     assert run_cli(["report", "a", "--format", "csv"]) == 0
     out, err = capsys.readouterr()
     assert set(pd.read_csv(io.StringIO(out))["seed"]) == {0}
     assert "a/seed-1 is left out: it has no finished epoch yet" in " ".join(err.split())
 
 
+def test_a_finished_seed_that_has_lost_its_metrics_is_not_left_out(capsys):
+    _write_run("a")
+    _write_run("a", seed=1).metrics_file.unlink()
+    assert run_cli(["report", "a"]) == 2
+    assert "a/seed-1 is incomplete; delete the folder" in " ".join(capsys.readouterr().err.split())
+
+
 def _no_epoch():
-    (_write_run("a").metrics_file).unlink()
+    _write_run("a", finished=False).metrics_file.unlink()
+
+
+def _cut_metrics():
+    run = _write_run("a")
+    run.metrics_file.write_text("".join(run.metrics_file.read_text().splitlines(True)[:-1]))
 
 
 def _damaged_summary():
@@ -143,6 +156,7 @@ def _file_as_output():
         (_no_summary, ["a"], "summary.json"),
         (_damaged_summary, ["a"], "summary.json"),
         (_damaged_metrics, ["a"], "metrics.csv"),
+        (_cut_metrics, ["a"], "metrics.csv is damaged: it has 1 of 2 epochs"),
         (_file_as_output, ["a", "--output", "out"], "give a folder"),
         (None, ["a", "--format", "html"], "'text', 'csv', 'md', 'latex'"),
         (None, [], "RUN"),

@@ -27,10 +27,17 @@ def test_origin_of_the_images(make_run, generated, origin):
     assert read_entries([make_run(generated=generated)])[0].origin == origin
 
 
-def test_run_without_an_epoch_is_refused(make_run):
-    run = make_run()
+@pytest.mark.parametrize(
+    ("finished", "message"),
+    [
+        (False, r"no epoch is finished yet.*--resume --runs"),
+        (True, r"seed-0 is incomplete; delete"),
+    ],
+)
+def test_run_without_metrics_is_refused(make_run, finished, message):
+    run = make_run(finished=finished)
     run.metrics_file.unlink()
-    with pytest.raises(InputError, match=r"no epoch is finished yet.*--resume --runs"):
+    with pytest.raises(InputError, match=message):
         read_entries([Run(run.path)])
 
 

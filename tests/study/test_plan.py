@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from fake_runs import data_record, digits_record, environment, write_run
+from fake_runs import data_record, digits_record, environment, epoch_row, write_run
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
@@ -169,7 +169,7 @@ def test_time_left_counts_single_digits_by_their_pixels(tmp_path):
     # Twice 1,000 images' worth of patches, three times 600 images, five times 100 to validate.
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(200 + 180 + 10)
     planned.run.write_config(config)
-    planned.run.write_metrics([{"epoch": 0}, {"epoch": 1}, {"epoch": 2}])
+    planned.run.write_metrics([epoch_row(epoch) for epoch in range(3)])
     planned.run.checkpoint_file.touch()
     planned = PlannedRun(config, run_of(config, tmp_path), ())
     assert seconds_left(planned, cost, (600, 100)) == pytest.approx(120 + 4)

@@ -15,8 +15,6 @@ DATA = {
     "competition": "the competition's images",
 }
 
-_CURVES = {"epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "seconds"}
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -65,22 +63,18 @@ class Entry:
 def read_entries(runs: Sequence[Run]) -> list[Entry]:
     """Read the runs' results.
 
-    Raises InputError if a run has no finished epoch or a damaged file.
+    Raises InputError if a run has no finished epoch, or a file is lost or damaged.
     """
     return [_entry(run, label) for run, label in zip(runs, _labels(runs), strict=True)]
 
 
 def _entry(run: Run, label: str) -> Entry:
-    if not run.metrics_file.is_file():
+    if not run.finished and not run.metrics_file.is_file():
         raise InputError(
             f"{run.path}: no epoch is finished yet, so there is nothing to report; unless it is "
             f"being trained, go on with: {run.resume_command}"
         )
-    missing = sorted(_CURVES - set(run.metrics.select_dtypes("number").columns))
-    if missing:
-        raise InputError(
-            f"{run.metrics_file} is damaged: no column {', '.join(missing)} that holds numbers"
-        )
+    _ = run.metrics  # refused here if damaged, not in the middle of a report
     summary = run.summary
     metrics = Metrics.from_record(summary.valid)
     return Entry(run, label, metrics, summary.valid.loss, summary.best_epoch)

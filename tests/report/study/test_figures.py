@@ -60,7 +60,9 @@ def test_only_epochs_that_all_seeds_reached_are_averaged(make_result):
     content = build_content(make_result())
     comparison = content.result.comparisons[0]
     run = comparison.variants["small"].runs[0]
-    run.write_metrics(run.metrics.iloc[:4].to_dict("records"))
+    rows = run.metrics.iloc[:4].to_dict("records")
+    run.write_summary(run.summary.model_copy(update={"epochs": 4}))
+    run.write_metrics(rows)
     axes = loss_figure(content, comparison).findobj(matplotlib.axes.Axes)[0]
     assert len(_lines(axes)["32 px, 3 seeds"].get_xdata()) == 4
 
