@@ -146,3 +146,10 @@ def test_damaged_predictions_are_named(loaded, finish, tmp_path):
     path.unlink()
     with pytest.raises(InputError, match="is incomplete; delete the folder and run it again"):
         read_results(loaded, StudyFolder(tmp_path / "runs"))
+
+
+def test_damaged_metrics_are_refused_before_anything_is_made_of_them(loaded, finish, tmp_path):
+    run = finish("small")
+    run.metrics_file.write_text("".join(run.metrics_file.read_text().splitlines(True)[:-1]))
+    with pytest.raises(InputError, match=r"metrics\.csv is damaged: it has 2 of 3 epochs"):
+        read_results(loaded, StudyFolder(tmp_path / "runs"))

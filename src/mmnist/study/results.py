@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from mmnist.study.plan import refuse_changed_config, refuse_mixed_data, refuse_m
 from mmnist.study.published import Counts
 from mmnist.study.schema import Comparison
 
+#: Why a finished run is not judged.
+UNJUDGED = "trained; its test images are not predicted, or have no labels"
+
 
 def rise_of_loss(curves: pd.DataFrame) -> float:
     """Rise of the validation loss from its lowest to the last epoch."""
@@ -36,6 +39,7 @@ class VariantResult:
     label: str
     config: Experiment
     runs: tuple[Run, ...]
+    """Those that are judged."""
     index: NDArray[np.int64]
     """int64 [N]: the images that all runs were judged on; empty without runs."""
     labels: NDArray[np.int64]
@@ -49,6 +53,8 @@ class VariantResult:
     """One row per epoch (from 0): train_accuracy, train_loss, valid_accuracy, valid_loss."""
     costs: tuple[Cost, ...]
     """The measurements, in the order of the rounds; empty if there are none."""
+    unjudged: tuple[Run, ...] = ()
+    """Those that are not, for want of predictions of labelled test images."""
 
     @property
     def cost(self) -> Cost | None:
@@ -86,7 +92,7 @@ class ComparisonResult:
 
     @property
     def ran(self) -> list[VariantResult]:
-        """The variants that have a finished run."""
+        """The variants that have a run that is judged."""
         return [variant for variant in self.variants.values() if variant.runs]
 
 
@@ -105,12 +111,9 @@ class StudyResult:
 
     @cached_property
     def runs(self) -> list[Run]:
-        """All finished runs, each once."""
-        return list({run.path: run for variant in self.variants for run in variant.runs}.values())
-
-    def trained(self, config: Experiment) -> bool:
-        """Whether a run of the configuration is finished, judged or not."""
-        return any(run.finished for run in self.folder.runs_of(config.name))
+        """All finished runs, judged or not, each once."""
+        runs = [run for each in self.variants for run in (*each.runs, *each.unjudged)]
+        return list({run.path: run for run in runs}.values())
 
 
 def read_study(folder: StudyFolder) -> StudyResult:
@@ -131,7 +134,7 @@ def read_results(loaded: LoadedStudy, folder: StudyFolder) -> StudyResult:
             runs of one experiment saw different data or were judged on different images.
     """
     costs = read_costs(folder.costs_file)
-    cache: dict[tuple[str, str], tuple[Run, ...]] = {}
+    cache: dict[tuple[str, str], _Finished] = {}
     comparisons = []
     for name, comparison in loaded.study.experiments.items():
         variants = {}
@@ -146,24 +149,30 @@ def read_results(loaded: LoadedStudy, folder: StudyFolder) -> StudyResult:
     return StudyResult(loaded, folder, tuple(comparisons))
 
 
-def _finished(runs: Sequence[Run], judged_on: str) -> tuple[Run, ...]:
-    """The runs that are finished and can be judged so."""
+class _Finished(NamedTuple):
+    judged: tuple[Run, ...]
+    unjudged: tuple[Run, ...]
+
+
+def _finished(runs: Sequence[Run], judged_on: str) -> _Finished:
     finished = [run for run in runs if run.finished]
-    return tuple(
-        run for run in finished if judged_on == "validation" or run.has_predictions("test")
-    )
+    on_validation = judged_on == "validation"
+    judged = [run for run in finished if on_validation or run.has_predictions("test")]
+    return _Finished(tuple(judged), tuple(run for run in finished if run not in judged))
 
 
 def _variant(
     loaded: LoadedStudy,
     experiment: str,
     name: str,
-    runs: tuple[Run, ...],
+    finished: _Finished,
     costs: Mapping[str, Sequence[Cost]],
 ) -> VariantResult:
     comparison, config = loaded.study.experiments[experiment], loaded.configs[experiment, name]
-    for run in runs:
+    runs, unjudged = finished
+    for run in (*runs, *unjudged):
         refuse_changed_config(run, config)
+        _ = run.metrics  # refused here if damaged, not in the middle of a page
     part = "valid" if comparison.judged_on == "validation" else "test"
     each = [_predictions(run, part) for run in runs]
     _check_seeds(experiment, runs, [index for index, _, _ in each])
@@ -182,6 +191,7 @@ def _variant(
         published_per_class=loaded.published.per_class.get(place),
         published_curves=loaded.published.curves.get(place),
         costs=tuple(costs.get(config.name, ())),
+        unjudged=unjudged,
     )
 
 

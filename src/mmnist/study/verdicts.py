@@ -27,7 +27,7 @@ from mmnist.study.findings import (
 )
 from mmnist.study.methods import Method
 from mmnist.study.published_findings import published_finding
-from mmnist.study.results import ComparisonResult, VariantResult
+from mmnist.study.results import UNJUDGED, ComparisonResult, VariantResult
 from mmnist.study.schema import (
     AccuracyClaim,
     BetterClaim,
@@ -103,10 +103,13 @@ def _own(claim: Claim, result: ComparisonResult) -> Finding:
     if isinstance(claim, CostClaim):
         return cost_finding(claim, result.variants)
     known = {name for name in claim.names if result.variants[name].runs}
-    missing = [name for name in dict.fromkeys(claim.names) if name not in known]
-    not_run = tuple(result.variants[name].label for name in missing)
+    missing = [result.variants[name] for name in dict.fromkeys(claim.names) if name not in known]
+    not_run = tuple(variant.label for variant in missing if not variant.unjudged)
+    unjudged = [variant.label for variant in missing if variant.unjudged]
     tests = tuple(_own_tests(claim, result, known))
-    remark = f"not run: {', '.join(not_run)}" if not_run else ""
+    remarks = [f"not run: {', '.join(not_run)}"] if not_run else []
+    remarks += [f"not judged: {', '.join(unjudged)} ({UNJUDGED})"] if unjudged else []
+    remark = "; ".join(remarks)
     if isinstance(claim, OverfitsLessClaim) and tests and isnan(tests[0].p):
         remark = "one seed tells nothing of the spread"
     return Finding(Verdict.UNKNOWN, tests, remark, not_run)

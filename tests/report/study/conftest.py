@@ -63,6 +63,13 @@ def make_study(
     return read_results(loaded, folder)
 
 
+def without_predictions(result: StudyResult, name: str) -> StudyResult:
+    """The result, read again when the runs of this name have lost their test predictions."""
+    for run in result.folder.runs_of(name):
+        (run.path / "test_predictions.npz").unlink()
+    return read_results(result.loaded, result.folder)
+
+
 @pytest.fixture
 def make_result(tmp_path: Path) -> Callable[..., StudyResult]:
     """Write a study with its runs below tmp_path and read their results."""

@@ -75,7 +75,7 @@ def test_what_was_not_run_says_so(result):
     table, rows = _rows(result)
     assert rows["resize", "never"].keys() == {"experiment", "variant", "label", "judged_on"}
     (line,) = [line for line in render_markdown(table).splitlines() if "128 px" in line]
-    assert "no finished run" in line
+    assert "no result" in line
 
 
 def test_without_published_numbers_there_is_no_column_for_them(make_result):

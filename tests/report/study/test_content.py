@@ -2,6 +2,7 @@
 
 import pytest
 from fake_runs import environment
+from report.study.conftest import without_predictions
 from report.study.invented import STUDY
 
 from mmnist.errors import InputError
@@ -32,6 +33,20 @@ def test_no_finished_run_is_refused_with_the_command(make_result):
     empty = make_result(accuracies={}, unfinished="small", costs={}, published=None)
     with pytest.raises(InputError, match=r"no run of pair in .* train them with: mmnist reproduce"):
         build_content(empty)
+
+
+def test_finished_runs_that_are_not_judged_are_not_said_to_have_no_labels(make_result):
+    """Their test images may only not be predicted yet: then there is no submission either."""
+    final = {**STUDY, "experiments": {"final": STUDY["experiments"]["final"]}}
+    result = make_result(final, accuracies={"large": 0.85}, published=None)
+    result = without_predictions(result, "large")
+    finished = r"are finished, but judged on test images, which are not predicted or have no labels"
+    with pytest.raises(InputError, match=rf"{finished}.*; predict them with: mmnist reproduce$"):
+        build_content(result)
+    for run in result.runs:
+        run.submission_file.touch()
+    with pytest.raises(InputError, match=rf"{finished}.*submission\.csv of the runs$"):
+        build_content(result)
 
 
 def test_the_command_names_the_saved_study(make_result):

@@ -5,6 +5,7 @@ import re
 import pytest
 from fake_runs import data_record, environment
 from PIL import Image
+from report.study.conftest import without_predictions
 from report.study.invented import NUMBERS, STUDY
 
 from mmnist.data.store import open_store
@@ -207,6 +208,27 @@ def test_a_study_of_ones_own(make_result, tmp_path):
     assert "## later: And then?\n\nNo run of this experiment is finished.\n\n## Costs" in page
     assert "ublished" not in page
     assert not page.startswith(">")
+
+
+def test_what_is_trained_but_not_judged_is_not_said_to_be_not_run(make_result, tmp_path):
+    result = without_predictions(make_result(), "large")
+    page = write_study_page(result, tmp_path / "out")[0].read_text(encoding="utf-8")
+    reason = "trained; its test images are not predicted, or have no labels"
+    assert f"| not judged: the submission ({reason}) |" in page
+    assert f"\n\nNo run of this experiment is judged ({reason}).\n\n" in page
+    assert "3 hold, 0 do not hold, 2 cannot be told (1 for want of runs)" in page
+
+
+def test_runs_that_are_not_judged_stand_beside_published_numbers(make_result, tmp_path):
+    final = {**STUDY, "experiments": {"final": STUDY["experiments"]["final"]}}
+    header, *_ = NUMBERS["accuracy.csv"].splitlines()
+    published = {"accuracy.csv": f"{header}\nfinal,best,0.9,500,450\n"}
+    result = make_result(final, published=published, accuracies={"large": 0.85})
+    paths = write_study_page(without_predictions(result, "large"), tmp_path / "out")
+    page = paths[0].read_text(encoding="utf-8")
+    assert "Published numbers alone" not in page
+    assert "Nothing yet" not in page
+    assert "runs" in {path.stem for path in paths}
 
 
 def test_without_a_finished_run_nothing_is_written(make_result, tmp_path):

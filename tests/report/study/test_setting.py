@@ -2,6 +2,7 @@
 
 import pandas as pd
 from fake_runs import data_record, environment
+from report.study.conftest import without_predictions
 
 from mmnist.report.study.content import build_content
 from mmnist.report.study.runs import write_runs
@@ -72,10 +73,11 @@ def test_missing_and_unfinished_runs(make_result):
     )
 
 
-def test_runs_that_could_not_be_judged_on_test(make_result):
-    result = make_result()
-    for path in (result.folder.path / "large").glob("seed-*/test_predictions.npz"):
-        path.unlink()
-    again = make_result(accuracies={})
-    assert again.folder.runs_of("large")[0].finished
-    assert ("large (final: best)", "no labelled test images") in missing_runs(again)
+def test_runs_that_are_not_judged_are_finished_but_named(make_result):
+    result = without_predictions(make_result(), "large")
+    reason = "trained; its test images are not predicted, or have no labels"
+    assert missing_runs(result) == [
+        ("never (resize: never)", "not run"),
+        *[(f"large/seed-{seed} (final: best)", reason) for seed in range(3)],
+    ]
+    assert _setting(result)["Runs"].startswith("6 finished, of 2 of 3 configurations")

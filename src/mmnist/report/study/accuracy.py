@@ -37,7 +37,7 @@ _ACCURACY = (
         "published (95 % interval)", ("published", "published_low", "published_high"), _published
     ),
     Column("published on", ("published_images",), lambda n: count(n, "image")),
-    Column("own runs", ("mean", "deviation"), _mean, missing="no finished run"),
+    Column("own runs", ("mean", "deviation"), _mean, missing="no result"),
     Column("95 % interval", ("low", "high"), _interval),
     Column("", ("interval_method",)),
     Column("seeds", ("seeds",), integer),

@@ -60,24 +60,23 @@ def build_content(result: StudyResult) -> StudyContent:
     """Judge the claims of a study.
 
     Raises:
-        InputError: no run is finished, and there are no published numbers either.
+        InputError: no run is judged, and there are no published numbers either.
     """
     if reason := why_empty(result):
-        hint = "" if _any_trained(result) else f"; train them with: {_command(result)}"
-        raise InputError(reason + hint)
+        raise InputError(reason + _hint(result))
     judgements = {comparison.name: judge(comparison) for comparison in result.comparisons}
     return StudyContent(result, judgements, tuple(_caveats(result)))
 
 
 def why_empty(result: StudyResult) -> str:
     """Why there is nothing to report; empty if there is something."""
-    if result.runs or result.loaded.published:
+    if result.loaded.published or any(variant.runs for variant in result.variants):
         return ""
     study = f"{result.loaded.study.name} in {result.folder.path}"
-    if _any_trained(result):
+    if result.runs:
         return (
-            f"the runs of {study} are finished, but judged on test images, and those of this data "
-            "set have no labels: there is nothing to report beside each run's submission.csv"
+            f"the runs of {study} are finished, but judged on test images, which are not predicted "
+            "or have no labels: there is nothing to report beside any submission.csv of the runs"
         )
     return f"no run of {study} is finished yet, so there is nothing to report"
 
@@ -102,8 +101,11 @@ def judged_part(comparison: ComparisonResult) -> str:
     return comparison.comparison.judged_on
 
 
-def _any_trained(result: StudyResult) -> bool:
-    return any(map(result.trained, result.loaded.configs.values()))
+def _hint(result: StudyResult) -> str:
+    """How to go on; empty if all test images are predicted."""
+    if result.runs and all(run.submission_file.is_file() for run in result.runs):
+        return ""
+    return f"; {'predict' if result.runs else 'train'} them with: {_command(result)}"
 
 
 def _command(result: StudyResult) -> str:

@@ -24,7 +24,7 @@ from mmnist.report.study.summary import line, render_head, render_summary
 from mmnist.report.study.table import write_table
 from mmnist.report.study.wording import count, joined
 from mmnist.report.table import Table
-from mmnist.study.results import ComparisonResult, StudyResult
+from mmnist.study.results import UNJUDGED, ComparisonResult, StudyResult
 from mmnist.terminal import messages
 
 
@@ -150,7 +150,9 @@ def _render_experiment(
     if comparison.comparison.answers:
         yield f"In the source: {line(comparison.comparison.answers.rstrip('. '))}."
     if not comparison.ran and content.result.runs:
-        yield "No run of this experiment is finished."
+        trained = any(variant.unjudged for variant in comparison.variants.values())
+        why_not = f"judged ({UNJUDGED})" if trained else "finished"
+        yield f"No run of this experiment is {why_not}."
     table = accuracy_table(content, comparison).without("experiment")
     if len(table.shown) > 1:
         yield _table(table)

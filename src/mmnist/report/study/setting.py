@@ -8,7 +8,7 @@ from mmnist.records import ProcessRecord
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.wording import count, joined
 from mmnist.runs import Run
-from mmnist.study.results import StudyResult
+from mmnist.study.results import UNJUDGED, StudyResult
 
 
 def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
@@ -27,7 +27,7 @@ def describe_setting(content: StudyContent) -> list[tuple[str, str]]:
 
 
 def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
-    """Variants without a finished run, and runs begun but not finished, each with the reason.
+    """Variants without a run, runs not finished, and runs not judged, each with the reason.
 
     Variants that share a run are on one line.
     """
@@ -42,16 +42,11 @@ def missing_runs(result: StudyResult) -> list[tuple[str, str]]:
         missing += [(f"{run.title} ({joined(places[name])})", _progress(run)) for run in begun]
         if not runs:
             missing.append((f"{config.name} ({joined(places[name])})", "not run"))
-    return missing + _not_predicted(result)
-
-
-def _not_predicted(result: StudyResult) -> list[tuple[str, str]]:
-    return [
-        (f"{variant.config.name} ({comparison.name}: {variant.name})", "no labelled test images")
+    return missing + [
+        (f"{run.title} ({comparison.name}: {variant.name})", UNJUDGED)
         for comparison in result.comparisons
-        if comparison.comparison.judged_on == "test"
         for variant in comparison.variants.values()
-        if not variant.runs and result.trained(variant.config)
+        for run in variant.unjudged
     ]
 
 
