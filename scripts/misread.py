@@ -17,28 +17,25 @@ import pandas as pd
 from mmnist.data.store import open_store
 from mmnist.errors import MmnistError
 from mmnist.evaluation.predict import predict_probabilities, read_digits
+from mmnist.finding import find_runs
 from mmnist.report.grid import labelled_grid
-from mmnist.runs import find_runs
 
 SHOWN, COLUMNS = 48, 12
 SIDE = 40  # of the piece around a digit, in pixels
 
 
 def main(picture: Path, names: list[str]) -> None:
-    try:
-        runs = find_runs(names)
-        store = open_store(runs[0].experiment.data.path)
-        if store.digits("test") is None:
-            sys.exit(f"{store.path} does not know the digits of its images")
-        images, labels = np.array(store.images("test")), store.labels("test")
-        each = np.array([predict_probabilities(run, images) for run in runs])
-        wrong = each.argmax(axis=2) != labels
-        shared = np.flatnonzero(wrong.all(axis=0))
-        mean = each.mean(axis=0)
-        surest = shared[np.argsort(-mean[shared].max(axis=1), kind="stable")]
-        found = read_digits(runs[0], images[surest])
-    except MmnistError as error:
-        sys.exit(str(error))
+    runs = find_runs(names)
+    store = open_store(runs[0].experiment.data.path)
+    if store.digits("test") is None:
+        sys.exit(f"{store.path} does not know the digits of its images")
+    images, labels = np.array(store.images("test")), store.labels("test")
+    each = np.array([predict_probabilities(run, images) for run in runs])
+    wrong = each.argmax(axis=2) != labels
+    shared = np.flatnonzero(wrong.all(axis=0))
+    mean = each.mean(axis=0)
+    surest = shared[np.argsort(-mean[shared].max(axis=1), kind="stable")]
+    found = read_digits(runs[0], images[surest])
     print(
         f"{len(images):,} images; wrong: "
         + ", ".join(f"{count} {run.title}" for count, run in zip(wrong.sum(1), runs, strict=True))
@@ -80,4 +77,7 @@ def misread(
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:])
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:])
+    except MmnistError as error:
+        sys.exit(str(error))

@@ -26,10 +26,10 @@ from mmnist.data.digits import load_digits
 from mmnist.data.glyphs import GlyphPool
 from mmnist.data.scenes import CHUNK_SIZE, chunk_layout
 from mmnist.data.store import Store, open_store
-from mmnist.errors import InputError
+from mmnist.errors import MmnistError
 from mmnist.evaluation.predict import read_digits
+from mmnist.finding import find_run
 from mmnist.report.figures import STYLE, save_figure
-from mmnist.runs import find_runs
 from mmnist.task import CELL_SIDE, IMAGE_SIDE
 
 CHUNKS = 4
@@ -37,15 +37,7 @@ SHOWN = 12
 
 
 def main(name: str, digits: str, picture: Path) -> None:
-    try:
-        runs = find_runs([name])
-    except InputError as error:
-        sys.exit(str(error))
-    if len(runs) > 1:
-        sys.exit(
-            f"{name} stands for several runs; take one: {', '.join(str(r.path) for r in runs)}"
-        )
-    run = runs[0]
+    run = find_run(name)
     store = open_store(run.experiment.data.path)
     truth, middles = layout(store, digits)
     images = np.array(store.images("test")[: len(truth)])
@@ -130,4 +122,7 @@ def draw(images: np.ndarray, found) -> Figure:
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    try:
+        main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    except MmnistError as error:
+        sys.exit(str(error))

@@ -12,16 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from mmnist.data.store import open_store
+from mmnist.errors import MmnistError
 from mmnist.report.grid import labelled_grid
 
 COLUMNS = 8
 
 
 def main(real: Path, generated: Path, output: Path) -> None:
-    with np.load(real, allow_pickle=False) as file:
-        if missing := {"x", "y"} - set(file):
-            sys.exit(f"{real} has no {' and no '.join(sorted(missing))}")
-        images, labels = file["x"], file["y"]
+    try:
+        with np.load(real, allow_pickle=False) as file:
+            if missing := {"x", "y"} - set(file):
+                sys.exit(f"{real} has no {' and no '.join(sorted(missing))}")
+            images, labels = file["x"], file["y"]
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a plain array
+        sys.exit(f"{real} cannot be read: {error}")
     if not len(images):
         sys.exit(f"{real} holds no image")
     store = open_store(generated)
@@ -42,4 +46,7 @@ def main(real: Path, generated: Path, output: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    main(*map(Path, sys.argv[1:]))
+    try:
+        main(*map(Path, sys.argv[1:]))
+    except MmnistError as error:
+        sys.exit(str(error))

@@ -19,11 +19,13 @@ FLOORS: dict[str, set[str]] = {
     "data": BASE | {"config"},
     "records": BASE | {"config"},
     "runs": BASE | {"config", "records"},
+    "finding": BASE | {"runs"},
     "models": BASE | {"config"},
     "pipeline": BASE | {"config", "data", "models"},
     "evaluation": BASE | {"config", "data", "models", "pipeline", "records", "runs"},
     "study": BASE
-    | {"config", "data", "records", "runs", "evaluation.metrics", "evaluation.compare"},
+    | {"config", "data", "records", "runs", "finding"}
+    | {"evaluation.metrics", "evaluation.compare"},
     "training": BASE
     | {"config", "data", "models", "pipeline", "records", "runs", "evaluation", "study"},
     "report": BASE
@@ -31,7 +33,8 @@ FLOORS: dict[str, set[str]] = {
     | {"evaluation.metrics", "evaluation.compare"},
     "doctor": BASE | {"config", "data", "models", "pipeline"},
     "cli": BASE
-    | {"config", "data", "runs", "pipeline", "evaluation", "study", "training", "report", "doctor"},
+    | {"config", "data", "runs", "finding", "pipeline", "evaluation", "study", "training"}
+    | {"report", "doctor"},
     "__main__": {"cli"},
     "": set(),
 }

@@ -24,6 +24,17 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_writers_of_one_file_keep_out_of_each_others_way(tmp_path):
+    """Also with equal process ids, as in two containers that share a folder."""
+    path = tmp_path / "a.txt"
+    with replacing(path) as first:
+        first.write_text("first")
+        write_text(path, "second")
+        assert first.read_text() == "first"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_folders_are_made(tmp_path):
     write_text(tmp_path / "new" / "folder" / "a.txt", "ü")
     assert (tmp_path / "new" / "folder" / "a.txt").read_bytes() == "ü".encode()

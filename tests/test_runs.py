@@ -1,4 +1,4 @@
-"""The run folder: what is written is read again, and runs are found by what people type."""
+"""The run folder: what is written is read again."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from fake_runs import epoch_row, write_run
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.runs import Run, find_runs, run_of
+from mmnist.runs import Run, run_of
 
 
 def experiment(name: str = "a", seed: int = 0) -> Experiment:
@@ -29,37 +29,6 @@ def test_experiment_comes_back(root):
     assert run.experiment == experiment("a", 2)
     assert run.title == "a/seed-2"
     assert not run.finished
-
-
-@pytest.mark.parametrize(
-    ("arguments", "titles"),
-    [
-        (["a"], ["a/seed-0", "a/seed-2", "a/seed-10"]),
-        (["{root}/a"], ["a/seed-0", "a/seed-2", "a/seed-10"]),
-        (["{root}/a/seed-10"], ["a/seed-10"]),
-        (["a/seed-2", "b"], ["a/seed-2", "b/seed-0"]),
-        (["b", "a/seed-0", "b"], ["b/seed-0", "a/seed-0"]),
-    ],
-)
-def test_runs_are_found_in_order_and_once(root, arguments, titles):
-    found = find_runs([each.format(root=root) for each in arguments], root)
-    assert [run.title for run in found] == titles
-
-
-def test_unknown_runs_list_those_there_are(root, tmp_path):
-    with pytest.raises(InputError, match=r"c: no run here; runs in .*: a, b$"):
-        find_runs(["a", "c"], root)
-    with pytest.raises(InputError, match="there are no runs in"):
-        find_runs(["a"], tmp_path / "empty")
-
-
-def test_runs_of_studies_are_listed_with_their_study(root):
-    one = experiment("wide")
-    run_of(one, root / "paper").write_config(one)
-    assert [run.title for run in find_runs(["paper/wide"], root)] == ["wide/seed-0"]
-    wanted = r"runs in .*: a, b, paper/wide; for a whole study: mmnist report --study paper$"
-    with pytest.raises(InputError, match=wanted):
-        find_runs(["paper"], root)
 
 
 @pytest.mark.parametrize(

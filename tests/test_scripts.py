@@ -147,8 +147,23 @@ def test_how_often_a_digit_was_interpolated(tracing, is_twice):
     assert min(once, twice) < 0.5 * max(once, twice)
 
 
-def test_a_run_that_is_not_there(tracing, tmp_path):
-    script, _ = tracing
-    np.save(tmp_path / "images.npy", np.zeros((1, 128, 128), np.uint8))
-    with pytest.raises(SystemExit, match="nowhere"):
-        script.main("nowhere", "sample", tmp_path / "images.npy")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "trace_digits.py nowhere sample {images}",
+        "readings.py nowhere sample x.png",
+        "misread.py x.png nowhere",
+        "side_by_side.py nowhere data/modified-mnist x.png",
+        "side_by_side.py {images} data/modified-mnist x.png",
+        "side_by_side.py {real} nowhere x.png",
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((1, 128, 128), np.uint8)
+    np.save("images.npy", images)
+    np.savez("real.npz", x=images, y=[0])
+    script, *rest = arguments.format(images="images.npy", real="real.npz").split()
+    monkeypatch.setattr("sys.argv", [script, *rest])
+    with pytest.raises(SystemExit, match=r"^(nowhere|no data set at nowhere|images\.npy).*$"):
+        runpy.run_path(str(SCRIPTS / script), run_name="__main__")

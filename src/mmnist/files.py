@@ -1,12 +1,13 @@
-"""Writing files so that a reader never sees half of one, and checksums of files."""
+"""Writing files so that a reader never sees half of one; names and checksums of files."""
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mmnist.errors import RunError
+from mmnist.errors import InputError, RunError
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
         RunError: the file cannot be written (no space, no permission, a folder of that name).
     """
     target = Path(os.path.realpath(path))  # a link stays, and its target is replaced
-    temporary = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{target.suffix}")
     try:
         if path.is_dir():
             raise RunError(f"cannot write {path}: it is a folder")
@@ -70,3 +71,19 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal, as `sha256sum` prints it."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def expanded(path: Path | str) -> Path:
+    """The path with `~` or `~user` at its beginning replaced by the home folder.
+
+    Raises InputError if there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: the home folder of this user is not known") from error
+
+
+def printable_name(name: str) -> str:
+    """A name of a file that can be written as UTF-8: bytes that are not become `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

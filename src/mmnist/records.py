@@ -71,7 +71,7 @@ class ProcessRecord(Record):
     device: str
     """For people, such as `CPU (AMD EPYC), 2 threads`."""
     device_type: str
-    """`cpu`, `cuda` or `mps`."""
+    """`cpu` or `cuda`."""
     precision: str
     """fp32, bf16 or fp16."""
     threads: int

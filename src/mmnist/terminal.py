@@ -1,7 +1,8 @@
 """The terminal: one console for results, one for everything else."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from rich.console import Console
@@ -13,10 +14,23 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+
+class _Console(Console):
+    """A console whose reader may go away (`mmnist … | head`, or a `tee` that Ctrl-C ends, too).
+
+    Work goes on unseen then; rich would end it, also in the middle of saving it.
+    """
+
+    def on_broken_pipe(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
 #: Results: what a user may pipe into a file.
-console = Console(highlight=False, emoji=False)
+console = _Console(highlight=False, emoji=False)
 #: Progress, hints and errors.
-messages = Console(stderr=True, highlight=False, emoji=False)
+messages = _Console(stderr=True, highlight=False, emoji=False)
 
 
 def warn(text: str) -> None:
@@ -36,6 +50,18 @@ def live_console() -> Console:
     On one console, bars and lines of results keep out of each other's way.
     """
     return console if console.is_terminal else messages
+
+
+def say_in_signal_handler(text: str) -> None:
+    """Print a line on the live console, if that is possible, from within a signal handler.
+
+    What the handler interrupted may hold the locks of rich and of Python's files, so neither is
+    used here.
+    """
+    live = live_console()
+    line = f"\n{text}\n" if live.is_terminal else f"{text}\n"  # after ^C and a bar
+    with suppress(OSError, ValueError, AttributeError):  # its reader is gone, closed, none at all
+        os.write(live.file.fileno(), line.encode())
 
 
 @contextmanager

@@ -93,6 +93,30 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
     assert f"epoch {epochs + 1:>2}/500" in lines[2]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_saves_if_nobody_reads_the_output_any_more(tiny, tmp_path):
+    """As of `mmnist train … 2>&1 | tee log`, where Ctrl-C ends `tee`, too."""
+    path = tmp_path / "long.yaml"
+    path.write_text(dump_experiment(tiny(name="long", train={"epochs": 500})), encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mmnist", "train", str(path)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    run = Run(tmp_path / "runs" / "long" / "seed-0")
+    assert process.stdout.readline()
+    process.stdout.close()
+    deadline = time.monotonic() + 120
+    while not run.metrics_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(0.5)  # lines of epochs find no reader
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert run.checkpoint_file.is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

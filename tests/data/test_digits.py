@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import struct
 import sys
 from pathlib import Path
@@ -116,6 +117,14 @@ def test_auto_prefers_idx_files(tmp_path, sample):
     assert load_digits("auto", tmp_path).fingerprint == sample.fingerprint
     write(tmp_path / "data" / "mnist", arrays())
     assert load_digits("auto", tmp_path).name == "data/mnist"
+
+
+def test_a_folder_whose_name_is_not_utf_8_has_one_that_can_be_written(tmp_path):
+    try:
+        write(Path(os.fsdecode(bytes(tmp_path) + b"/idx\xe9")), arrays())
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    assert load_digits(os.fsdecode(b"idx\xe9"), tmp_path).name == "idx\\xe9"
 
 
 def test_a_folder_in_the_home_folder(tmp_path, monkeypatch):

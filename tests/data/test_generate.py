@@ -116,6 +116,12 @@ def test_impossible_numbers(tmp_path, digits, change, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_absurd_number_is_refused_before_its_images_are_listed(tmp_path, digits):
+    with pytest.raises(RunError, match="not enough disk space"):
+        make(tmp_path / "store", digits, train=10**15)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_existing_store_is_kept_unless_overwritten(folder, digits, one_worker):
     with pytest.raises(InputError, match="one"):
         make(one_worker.path, digits)

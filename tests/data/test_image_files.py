@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,29 @@ def cut(length: int, save: Callable[[Path], object]) -> Callable[[Path], None]:
     return make
 
 
+def changed(old: bytes, new: bytes, save: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A file in which the first bytes `old` are `new`."""
+
+    def make(path: Path) -> None:
+        save(path)
+        content = path.read_bytes()
+        assert old in content
+        path.write_bytes(content.replace(old, new, 1))
+
+    return make
+
+
+def encrypted(path: Path) -> None:
+    """An archive whose directory says that its content is encrypted."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", b"secret")
+    changed(b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1", Path.touch)(path)
+
+
+def save_image(path: Path) -> None:
+    Image.fromarray(GREY[0]).save(path)
+
+
 @pytest.mark.parametrize(
     ("name", "make", "cause"),
     [
@@ -183,12 +207,16 @@ def cut(length: int, save: Callable[[Path], object]) -> Callable[[Path], None]:
         ("x.npy", lambda p: np.save(p, GREY[0]), "[128, 128]"),
         ("x.npy", lambda p: np.save(p, GREY + 0.5), "the value"),
         ("x.npy", lambda p: np.save(p, GREY > 3), "dtype bool"),
-        ("x.npy", cut(1, lambda p: np.save(p, GREY)), "truncated"),
-        ("x.npy", lambda p: p.write_bytes(b"\x93NUMPY"), "truncated"),
+        ("x.npy", cut(1, lambda p: np.save(p, GREY)), "damaged"),
+        ("x.npy", lambda p: p.write_bytes(b"\x93NUMPY"), "damaged"),
+        ("x.npy", changed(b"}", b" ", lambda p: np.save(p, GREY)), "damaged"),
         ("x.npz", save(a=GREY, b=GREY), "holds a, b: the array of images must be the only one"),
         ("x.npz", save(), "holds nothing"),
         ("x.npz", save(x=np.array([Evil()])), "damaged"),
         ("x.npz", cut(100, save(x=GREY)), "damaged"),
+        ("x.npz", changed(b"}", b" ", save(x=GREY)), "damaged"),
+        ("x.npz", encrypted, "encrypted"),
+        ("x.tif", changed(b"\x00\x01\x04\0", b"\x00\x02\x04\0", save_image), "as an image"),
         ("x.npz", save(y=GREY[:, 0]), "[3, 128]"),
     ],
 )
@@ -209,8 +237,6 @@ def test_bad_files(
 
 
 def test_the_zip_of_the_competition_is_not_a_file_of_arrays(tmp_path: Path) -> None:
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("test_max_x", pickle.dumps(GREY))
     with pytest.raises(InputError, match=r"test_max_x is not a NumPy array"):

@@ -2,6 +2,7 @@ import copyreg
 import os
 import pickle
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -313,14 +314,14 @@ def test_the_array_put_together_by_hand_is_a_good_one(tmp_path: Path) -> None:
         (b"K\x04\x85", text("O"), PLAIN, DATA, "values of dtype 'O'"),
         (b"K\x04\x85", text("u1,O"), PLAIN, DATA, "values of dtype 'u1,O'"),
         (b"K\x04\x85", text("(2,)u1"), PLAIN, DATA, "values of dtype"),
-        (b"K\x04\x85", b"N", PLAIN, DATA, "values of dtype None"),
+        (b"K\x04\x85", b"N", PLAIN, DATA, "a NoneType in place of text"),
         (b"K\x04\x85", text("u1"), text("|") + b"N" + text("a") * 2 + PLAIN[-12:], DATA, "fields"),
         (b"K\x04\x85", text("u1"), PLAIN + b"N", DATA, "fields or metadata"),
         (b"K\x04\x85", text("u1"), PLAIN[:-1] + b"\x3f", DATA, "fields or metadata"),
         (b"K\x04\x85", text("u1"), text("evil") + PLAIN[6:], DATA, "is damaged"),
         (b"K\x04\x85", text("u1"), PLAIN, b"N", "content is not numbers"),
         (b"K\x04\x85", text("u1"), PLAIN, b"(t", "content is not numbers"),
-        (b"K\x01\x85", text("u1"), PLAIN, text("\u0416"), "is damaged"),
+        (b"K\x01\x85", text("u1"), PLAIN, text("a"), "content is not numbers"),
     ],
 )
 def test_constructors_do_not_trust_their_input(
@@ -341,6 +342,34 @@ def test_an_encoding_over_and_over_cannot_fill_the_memory(tmp_path: Path) -> Non
         + b"."
     )
     assert "more bytes than the file has" in refusal(content, tmp_path)
+
+
+def test_one_text_of_python_2_in_many_arrays_takes_its_memory_once(tmp_path: Path) -> None:
+    size = 1_000_000
+    length = struct.pack("<I", size)
+    arguments = b"cnumpy\nndarray\nK\x00\x85U\x01b\x87q\x02"
+    dtype = b"cnumpy\ndtype\nU\x02u1\x89\x88\x87R"
+    state = b"(K\x01J" + length + b"\x85" + dtype + b"\x89T" + length + b"a" * size + b"tq\x03"
+    start = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x01" + arguments + state
+    tracemalloc.start()
+    try:
+        result = load(start + b"h\x01h\x02Rh\x03b" * 100 + b".", tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert result.shape == (size,)
+    assert peak < 10 * size
+
+
+def test_tuples_of_tuples_are_not_printed(tmp_path: Path) -> None:
+    """Each holds the one before twice, so the last one prints as 2 ** 60 numbers."""
+    nested = b"K\x01q\x00" + b"h\x00h\x00\x86q\x00" * 60
+    for place in (
+        b"cnumpy\ndtype\nh\x00\x89\x88\x87R.",
+        b"cnumpy\ndtype\nU\x02u1\x89\x88\x87R(K\x03h\x00NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        b"c_codecs\nencode\nX\x01\x00\x00\x00ah\x00\x86R.",
+    ):
+        assert "a tuple in place of text" in refusal(b"\x80\x02" + nested + place, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def arrays_of(seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def write(
-    path: Path, arrays: dict[str, np.ndarray], source: dict = SOURCE, overwrite: bool = False
+    path: Path | str, arrays: dict[str, np.ndarray], source: dict = SOURCE, overwrite: bool = False
 ) -> Store:
     with StoreWriter(path, overwrite=overwrite) as writer:
         for name, array in arrays.items():
@@ -250,22 +250,33 @@ def test_a_store_survives_a_failed_replacement(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["store"]
 
 
-def test_a_store_survives_an_interrupt_while_folders_are_exchanged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("moved", "after", "kept"),
+    [(".old-", False, 0), (".old-", True, 0), (".partial-", False, 0), (".partial-", True, 1)],
+)
+def test_there_is_a_store_after_an_interrupt_while_folders_are_exchanged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: str, after: bool, kept: int
 ) -> None:
-    old = write(tmp_path / "store", arrays_of(0))
-    rename = Path.rename
+    """A signal comes before or after one of the two renames (its handler runs within the call)."""
+    write(tmp_path / "store", arrays_of(0))
+    rename, interrupts = Path.rename, [KeyboardInterrupt]
 
     def interrupted(self: Path, target: Path) -> Path:
-        if ".partial-" in self.name:
-            raise KeyboardInterrupt
-        return rename(self, target)
+        here = interrupts and any(moved in path.name for path in (self, target))
+        if here and not after:
+            raise interrupts.pop()
+        result = rename(self, target)
+        if here:
+            raise interrupts.pop()
+        return result
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "store", arrays_of(1), overwrite=True)
-    old.verify()
     assert names_in(tmp_path) == ["store"]
+    store = open_store(tmp_path / "store")
+    store.verify()
+    np.testing.assert_array_equal(store.images("test"), arrays_of(kept)["test_images"])
 
 
 def test_an_interrupt_while_the_old_store_is_removed_leaves_nothing_behind(
@@ -299,6 +310,9 @@ def test_a_path_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(tmp_path))
     store = write(tmp_path / "store", arrays_of())
     assert open_store("~/store").path == store.path
+    assert write("~/other", arrays_of()).path == tmp_path / "other"
+    with pytest.raises(InputError, match="the home folder of this user is not known"):
+        open_store("~nobody-of-this-name/store")
 
 
 def test_a_damaged_store_can_be_replaced(tmp_path: Path) -> None:
@@ -322,6 +336,20 @@ def test_a_folder_with_other_things_is_never_replaced(
         write(home, arrays_of(), overwrite=overwrite)
     assert names_in(home) == sorted(content)
     assert names_in(tmp_path) == ["home"]
+
+
+@pytest.mark.parametrize("kind", ["a mount point", "the folder that you are in"])
+def test_an_empty_folder_that_cannot_be_replaced_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "a mount point":
+        monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == tmp_path)
+    else:
+        monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"is {kind}: name a new folder in it"):
+        write(tmp_path, arrays_of(0))
+    assert names_in(tmp_path) == []
+    write(tmp_path / "new", arrays_of(0)).verify()
 
 
 def test_an_empty_folder_is_used(tmp_path: Path) -> None:

@@ -89,3 +89,8 @@ def test_weights_follow_from_torchs_seed():
 
     assert torch.equal(first_weights(1), first_weights(1))
     assert not torch.equal(first_weights(1), first_weights(2))
+
+
+def test_frozen_parameters_are_counted_too():
+    model = build_model(settings("resnet", 18)).requires_grad_(False)
+    assert count_parameters(model) == 11_181_642

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -82,6 +83,54 @@ def test_seeds_share_a_colour_beside_other_runs(make_run, tmp_path):
     (beside, *_) = _draw([*runs, make_run("b", errors=0.5)], tmp_path / "2")
     assert _pixels(beside, COLOURS[1]) > 20
     assert _pixels(beside, COLOURS[2]) == 0
+
+
+def _legend(figure):
+    """The legend's names, each with the look of its line: colour, line and marker."""
+    (legend,) = figure.legends
+    looks = [
+        (line.get_color(), line.get_linestyle(), line.get_marker()) for line in legend.get_lines()
+    ]
+    return dict(zip((text.get_text() for text in legend.get_texts()), looks, strict=True))
+
+
+@pytest.mark.parametrize(
+    "draw", [partial(figures._curves, quantity="loss"), figures._error_by_time]
+)
+def test_each_of_many_runs_has_its_name_and_look_in_the_legend(make_run, draw):
+    runs = [make_run(f"size_{place}", epochs=2) for place in range(30)]
+    figure = draw(build_report([*runs, make_run("size_29", seed=1, epochs=2)]).entries)
+    legend = _legend(figure)
+    assert list(legend) == [run.name for run in runs]
+    assert len(set(legend.values())) == 30
+    first, last = figure.axes[0].lines[0], figure.axes[0].lines[-1]
+    for line, name in ((first, "size_0"), (last, "size_29")):
+        assert (line.get_color(), line.get_linestyle(), line.get_marker()) == legend[name]
+
+
+def test_each_of_many_seeds_has_its_name_in_the_legend(make_run):
+    runs = [make_run("x", seed, epochs=2) for seed in range(30)]
+    legend = _legend(figures._curves(build_report(runs).entries, "accuracy"))
+    assert list(legend) == [f"x/seed-{seed}" for seed in range(30)]
+    assert len(set(legend.values())) == 30
+
+
+@pytest.mark.parametrize(
+    "draw", [partial(figures._curves, quantity="loss"), figures._error_by_time]
+)
+@pytest.mark.parametrize("length", [3, 50, 100])
+def test_many_names_leave_the_plots_their_size(make_run, draw, length):
+    runs = [make_run(f"{place:02}".ljust(length, "n"), epochs=2) for place in range(12)]
+    entries = build_report(runs).entries
+    sizes = []
+    for shown in (entries[:2], entries):
+        figure = draw(shown)
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 < figure.axes[0].get_tightbbox().y0
+        sizes.append(figure.axes[0].get_window_extent().height)
+    assert sizes[1] > 0.9 * sizes[0]
 
 
 @pytest.mark.parametrize(("times", "scale"), [(4, "linear"), (6, "log")])

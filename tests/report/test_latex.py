@@ -1,6 +1,8 @@
 """LaTeX tables: balanced, rectangular, escaped."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -87,3 +89,26 @@ def test_escape_latex():
     assert escape_latex("[64] px *") == "{[}64] px {*}", (
         "not the length of the line break before it"
     )
+
+
+SYMBOLS = (
+    "αβγδεϵζηθικλμνξοπρςστυφϕχψωΓΔΘΛΞΠΣΥΦΨΩ±∓×÷⋅∘−√′ℓ≤≥≪≫≠≈≡≃∼∝→←↔↑↓⇒⇔∞∂∇∑∏∈∉∅∩∪"
+    "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻₀₁₂₃₄₅₆₇₈₉₊₋…†–\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}\N{NON-BREAKING HYPHEN}"
+)
+
+
+def test_symbols_become_commands():
+    assert escape_latex("lr ≥ 1e-3, α ≈ 10⁻³") == r"lr $\geq$ 1e-3, $\alpha$ $\approx$ 10$^-$$^3$"
+    assert escape_latex("2 × −1 → ∞") == r"2 $\times$ $-$1 $\to$ $\infty$"
+    assert escape_latex(SYMBOLS).isascii()
+    assert escape_latex("e\N{COMBINING ACUTE ACCENT}") == "é"  # pdflatex cannot combine them
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_pdflatex_needs_no_package_for_symbols(tmp_path):
+    body = escape_latex(f"{SYMBOLS} {' '.join(SYMBOLS)} é ü ø “x” ‰ € § ° µ")
+    document = f"\\documentclass{{article}}\\begin{{document}}{body}\\end{{document}}"
+    (tmp_path / "text.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "text.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-1000:]

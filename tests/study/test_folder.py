@@ -16,6 +16,7 @@ from mmnist.study.loading import load_study, save_study
         (["train.epochs=10", "data.split.train_images=50"], "pair-epochs-10-train-images-50"),
         (["model.pretrained=a/b.pth"], "pair-model.pretrained-a-b.pth"),
         (["compute.device=cpu"], "pair"),
+        (["data.path=moved"], "pair"),
     ],
 )
 def test_a_smaller_copy_has_a_folder_of_its_own(study_file, tmp_path, changes, name):

@@ -13,6 +13,7 @@ ROW = {
     "valid_loss": 0.25,
     "valid_accuracy": 0.9,
     "images_per_second": 1234.5,
+    "seconds": 100.0,
 }
 
 
@@ -27,7 +28,6 @@ def clock(monkeypatch):
 def test_an_epoch_is_one_line_in_log_and_output(tmp_path, capsys, clock):
     with Reporter(tmp_path / "train.log", work=[7, 7, 7]) as reporter:
         reporter.epoch_begins(0, 0, 2)
-        clock[0] += 100
         reporter.epoch_done(ROW, is_best=True)
     expected = (
         "epoch  1/3  train loss 0.5000 acc 81.23%  valid loss 0.2500 acc 90.00%  "
@@ -59,13 +59,25 @@ def test_a_resumed_epoch_counts_from_where_it_was(tmp_path, capsys, clock):
     assert "batch 7/10  1 img/s  0:03:03 left" in line
 
 
+@pytest.mark.parametrize("first", [0, 9, 10])
+def test_an_epoch_that_was_resumed_counts_with_all_its_time(tmp_path, capsys, first, clock):
+    with Reporter(tmp_path / "train.log", work=[1, 1, 1]) as reporter:
+        reporter.epoch_begins(0, first, 10)
+        for _ in range(10 - first):
+            clock[0] += 1
+            reporter.batch_done(50)
+        clock[0] += 20  # validation
+        reporter.epoch_done(ROW, is_best=True)
+    assert "0:03:20 left" in capsys.readouterr().out
+
+
 def test_time_left_counts_what_the_other_epochs_have_to_compute(tmp_path, capsys, clock):
     with Reporter(tmp_path / "train.log", work=[1, 4, 4]) as reporter:
         reporter.epoch_begins(0, 0, 2)
         for _ in range(2):
             clock[0] += 61
             reporter.batch_done(61)
-        reporter.epoch_done({**ROW, "trained_on": "digits"}, is_best=False)
+        reporter.epoch_done({**ROW, "seconds": 122.0, "trained_on": "digits"}, is_best=False)
     first, second, done = capsys.readouterr().out.splitlines()
     # Half of a ninth took 61 s; 8.5 ninths are left, then 8.
     assert "0:17:17 left" in first

@@ -17,3 +17,9 @@ def test_higher_accuracy_is_better_then_lower_loss(accuracy, loss, beats):
 def test_state_comes_back_from_plain_values(best):
     state = RunState(epoch=3, step=7, loss_sum=1.5, correct=4, seen=9, rows=[{"a": 1.0}], best=best)
     assert RunState.from_dict(state.to_dict()) == state
+
+
+def test_checkpoints_of_earlier_versions_know_no_memory():
+    values = RunState(epoch=3).to_dict()
+    del values["peak_memory_mib"]
+    assert RunState.from_dict(values) == RunState(epoch=3)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -354,6 +355,18 @@ def test_a_resumed_run_tells_where_it_went_on_and_is_tidy(tiny, tmp_path):
     (place,) = told.pop("resumed")
     assert told == begun.model_dump(exclude={"resumed"})
     assert place == {key: told[key] for key in told if key not in ("data", "pretraining")}
+
+
+def test_a_run_of_which_only_the_validation_is_left(tiny, tmp_path, monkeypatch):
+    experiment = tiny(train={"epochs": 1})
+    for peak, context in ((5000.0, interrupted_after(STEPS_AN_EPOCH)), (10.0, nullcontext())):
+        for module in (recorder, train_module):
+            monkeypatch.setattr(module, "peak_memory_mib", lambda _, peak=peak: peak)
+        with context, suppress(Interrupted):
+            train(experiment, tmp_path, resume=True)
+    run = run_of(experiment, tmp_path)
+    assert "resumed at epoch 1, its validation\n" in run.log_file.read_text("utf-8")
+    assert run.summary.peak_memory_mib == 5000, "the training's, which another process did"
 
 
 def test_a_run_resumes_where_its_data_are_now(tiny, tmp_path):

@@ -75,7 +75,7 @@ def predict(
     """Label images with trained runs and write a Kaggle submission (Id,Label)."""
     from mmnist.errors import InputError
     from mmnist.evaluation.labelling import Files, NoFileError, NoImagesError, plan_labelling
-    from mmnist.runs import find_runs
+    from mmnist.finding import find_runs
     from mmnist.terminal import progress_bar, warn
 
     if images is not None and data is not None:

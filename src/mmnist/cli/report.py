@@ -83,11 +83,11 @@ def _report_study(study: str, runs: list[str] | None, output: Path | None, root:
 
 
 def _report_runs(runs: list[str], format: Format, output: Path | None, root: Path) -> None:
+    from mmnist.finding import find_runs
     from mmnist.report.content import build_report
     from mmnist.report.figures import draw_figures
     from mmnist.report.report import FORMATS, check_folder, report_folder, save_table
     from mmnist.report.text import render_text
-    from mmnist.runs import find_runs
     from mmnist.terminal import console, messages, warn
 
     if output is not None:

@@ -162,7 +162,9 @@ def described(value: Any) -> str:
 
 def _value_hints(key: Key, value: Any) -> Iterator[str]:
     if not isinstance(value, str):
-        if "string" in key.types and isinstance(value, (bool, int, float)):
+        if value is False and "none" in key.choices:
+            yield "did you mean 'none'?"
+        elif "string" in key.types and not key.choices and isinstance(value, (bool, int, float)):
             yield "put quotes around it"
     elif key.choices:
         words = [word for word in key.choices if isinstance(word, str)]

@@ -47,7 +47,7 @@ class UnfreezingSettings(Section):
     mode: Literal["none", "frozen", "gradual"] = "none"
     """`none`: all layers are trained from the start; `frozen`: only the last layer for `epochs`
     epochs, then all; `gradual`: one more group of layers every `epochs` epochs, from the last to
-    the first."""
+    the first. Batch normalisation is trained throughout."""
     epochs: Annotated[int, Field(ge=1)] = 1
     """Epochs before the next layers are unfrozen."""
 

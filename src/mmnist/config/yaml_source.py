@@ -118,6 +118,9 @@ def _compose(text: str, source: str, locate: Callable[[Any], Origin]) -> yaml.No
         cause = f"not valid YAML: {_syntax_cause(error)}"
         problem = Problem(Origin(place), (), cause)
         raise ConfigError([problem]) from None
+    except (ValueError, OverflowError):  # of chr()
+        cause = "not valid YAML: an escape like \\U00110000 that stands for no character"
+        raise ConfigError([Problem(Origin(source), (), cause)]) from None
 
 
 def _guard_depth(work: Callable[[], Any], origin: Origin) -> Any:

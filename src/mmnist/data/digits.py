@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mmnist.defaults import DIGITS
 from mmnist.errors import InputError, RunError
+from mmnist.files import expanded, printable_name
 from mmnist.task import CELL_SIDE
 
 _IDX_NAMES = {
@@ -83,7 +84,7 @@ def load_digits(source: str, root: Path = Path()) -> DigitPools:
         if len(_idx_files(downloaded)) < len(_IDX_NAMES):
             _download(downloaded)
         return _pools(*_read_folder(downloaded), name="mnist")
-    return _pools(*_read_folder(root / Path(source).expanduser()), name=source)
+    return _pools(*_read_folder(root / expanded(source)), name=printable_name(source))
 
 
 def _pools(

@@ -91,7 +91,6 @@ def make_dataset(
         if value < least:
             raise InputError(f"{name} is {value}; it must be at least {least}")
     counts: dict[Part, int] = {"train": train, "test": test}
-    chunks = [chunk for part, n in counts.items() for chunk in _chunks(part, n)]
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(StoreWriter(path, overwrite=overwrite))
         folder = stack.enter_context(
@@ -100,6 +99,8 @@ def make_dataset(
             )
         )
         outputs = {part: _create_outputs(writer, part, n) for part, n in counts.items()}
+        # Disk space is reserved now, so there is room for these, too.
+        chunks = [chunk for part, n in counts.items() for chunk in _chunks(part, n)]
         job = _prepare(Path(folder), digits, outputs, seed, labels)
         with _pool(workers) as run:
             for _ in run(_draw_texture, job, range(len(texture_variants()))):

@@ -1,9 +1,6 @@
 """Reading images to be labelled: a pickle, .npy, .npz, an image file or a folder of them."""
 
-import os
 import re
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ from PIL import Image
 from mmnist.data.pickles import load_array_pickle
 from mmnist.data.pixels import to_uint8
 from mmnist.errors import InputError
+from mmnist.files import printable_name
 from mmnist.task import IMAGE_SHAPE
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -63,12 +61,8 @@ def image_names(path: Path) -> list[str] | None:
     Raises InputError if a folder holds no image.
     """
     if path.is_dir():
-        return [_printable(file.name) for file in _files_in(path)]
-    return [_printable(path.name)] if _is_image(path) else None
-
-
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+        return [printable_name(file.name) for file in _files_in(path)]
+    return [printable_name(path.name)] if _is_image(path) else None
 
 
 def _is_image(path: Path) -> bool:
@@ -78,8 +72,8 @@ def _is_image(path: Path) -> bool:
 def _read_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not an array of numbers, or is truncated: {error}") from error
+    except Exception as error:  # damaged bytes can raise anything: tokenize.TokenError …
+        raise InputError(f"{path} is not an array of numbers, or is damaged: {error}") from error
 
 
 def _read_npz(path: Path) -> np.ndarray:
@@ -94,7 +88,9 @@ def _read_npz(path: Path) -> np.ndarray:
                     )
                 key = arrays.files[0]
             array = arrays[key]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    except Exception as error:  # as above; an encrypted one raises RuntimeError
         raise InputError(f"{path} is not an .npz of numbers, or is damaged: {error}") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: {key} is not a NumPy array; is this the competition's zip?")
@@ -135,6 +131,8 @@ def _read_image(file: Path) -> np.ndarray:
             # Pillow would clip more than 8 bits a channel.
             deep = image.mode.startswith(("I", "F"))
             grey = np.asarray(image if deep else image.convert("L"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # as above: TypeError, Image.DecompressionBombError …
         raise InputError(f"{file} cannot be read as an image: {error}") from error
     return to_uint8(grey[np.newaxis], str(file))[0]

@@ -107,21 +107,32 @@ class _Admitted:
         raise _RefusedError(f"a change of {self.name}")
 
 
+def _text(value: Any) -> str:
+    """The text that belongs here; in pickles from Python 2 it comes as bytes."""
+    if isinstance(value, bytes):
+        return value.decode("latin1")
+    if not isinstance(value, str):  # tuples of tuples could print as terabytes
+        raise _RefusedError(f"a {type(value).__name__} in place of text")
+    return value
+
+
 class _Dtype:
     """Stands for a numpy.dtype while it is unpickled."""
 
     __slots__ = ("value",)
 
     def __init__(self, code: Any, _align: Any, _copy: Any) -> None:
-        if not (isinstance(code, str) and re.fullmatch("b1|[iu][1248]|f[248]", code)):
-            raise _RefusedError(f"values of dtype {code!r}")
-        self.value = np.dtype(code)
+        name = _text(code)
+        if not re.fullmatch("b1|[iu][1248]|f[248]", name):
+            raise _RefusedError(f"values of dtype {name!r}")
+        self.value = np.dtype(name)
 
     def __setstate__(self, state: Any) -> None:
         # (version, byte order, subdtype, names, fields, size, alignment, flags[, metadata])
         if not isinstance(state, tuple) or state[2:] != (None, None, None, -1, -1, 0):
             raise _RefusedError("a dtype with fields or metadata")
-        self.value = self.value.newbyteorder(state[1])
+        order: Any = _text(state[1])
+        self.value = self.value.newbyteorder(order)
 
 
 class _Array:
@@ -138,8 +149,6 @@ class _Array:
 
 
 def _assemble(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    if isinstance(content, str):  # from Python 2
-        content = content.encode("latin1")
     if not isinstance(dtype, _Dtype) or not isinstance(content, (bytes, memoryview)):
         raise _RefusedError("an array whose content is not numbers")
     if (
@@ -193,7 +202,7 @@ class _ArrayUnpickler(pickle._Unpickler):
     )
 
     def __init__(self, content: mmap.mmap) -> None:
-        super().__init__(content, encoding="latin1")
+        super().__init__(content, encoding="bytes")  # of strings from Python 2
         self._content = content
         self._encodable = len(content)
 
@@ -222,7 +231,7 @@ class _ArrayUnpickler(pickle._Unpickler):
     def _encode(self, text: str, encoding: str) -> bytes:
         """`_codecs.encode`, which stands for bytes in protocol 2."""
         if encoding != "latin1":
-            raise _RefusedError(f"text encoded as {encoding!r}")
+            raise _RefusedError(f"text encoded as {_text(encoding)!r}")
         # Encoding one long text over and over would fill the memory from a small file.
         self._encodable -= len(text)
         if self._encodable < 0:

@@ -36,7 +36,7 @@ from mmnist.data.manifest import (
     read_manifest,
 )
 from mmnist.errors import InputError, RunError
-from mmnist.files import flush, sha256_of, write_text
+from mmnist.files import expanded, flush, sha256_of, write_text
 from mmnist.task import CLASSES
 
 
@@ -120,7 +120,7 @@ def open_store(path: Path | str) -> Store:
         NoDataError: there is no data set.
         InputError: it is damaged.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not (path / MANIFEST).is_file():
         output = f"--output {shlex.quote(str(path))}"
         raise NoDataError(
@@ -139,7 +139,7 @@ def _check_file(file: Path, record: ArrayRecord) -> None:
         whole = file.stat().st_size == array.offset + array.nbytes
     except FileNotFoundError:
         cause = "is missing"
-    except (OSError, ValueError) as error:
+    except Exception as error:  # damaged bytes can raise anything: tokenize.TokenError …
         cause = f"is truncated or damaged ({error})"
     else:
         found, stated = (array.dtype.name, array.shape), (record.dtype, record.shape)
@@ -169,7 +169,7 @@ class StoreWriter:
 
     def __init__(self, path: Path | str, *, overwrite: bool = False) -> None:
         # A link is followed, so that a store may lie on another disk.
-        self.path = Path(path).resolve()
+        self.path = expanded(path).resolve()
         self._overwrite = overwrite
         token = secrets.token_hex(4)
         self._folder = self.path.with_name(f".{self.path.name}.partial-{token}")
@@ -199,6 +199,8 @@ class StoreWriter:
         traceback: TracebackType | None,
     ) -> None:
         """Remove what was not finished, or was replaced."""
+        if self._old.exists() and not self.path.exists():  # interrupted between the two renames
+            self._old.rename(self.path)
         for folder in (self._folder, self._old):
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # not empty
@@ -275,14 +277,23 @@ class StoreWriter:
             return
         if not self.path.is_dir():
             raise InputError(f"{self.path} is a file; a data set is a folder")
-        found = {entry.name for entry in self.path.iterdir()} - _OF_DESKTOPS
-        if not found:
-            return
+        names = {entry.name for entry in self.path.iterdir()} - _OF_DESKTOPS
+        if names:
+            self._refuse_to_delete(names)
+        # A data set is put in its place as a whole, which cannot replace these.
+        for kind, found in (
+            ("a mount point", os.path.ismount(self.path)),
+            ("the folder that you are in", self.path == Path.cwd()),
+        ):
+            if found:
+                raise InputError(f"{self.path} is {kind}: name a new folder in it")
+
+    def _refuse_to_delete(self, names: set[str]) -> None:
         # Only files of a store are ever deleted, so that no mistyped path can empty a folder.
-        if not found <= FILES or "train_images.npy" not in found:
-            other = sorted(found - FILES)[:3]
+        if not names <= FILES or "train_images.npy" not in names:
+            other = sorted(names - FILES)[:3]
             raise InputError(
-                f"{self.path} is a folder with other things in it ({', '.join(other or found)}), "
+                f"{self.path} is a folder with other things in it ({', '.join(other or names)}), "
                 "not only a data set: it is not overwritten; choose another --output"
             )
         if not self._overwrite:
@@ -292,17 +303,11 @@ class StoreWriter:
             )
 
     def _move_into_place(self) -> None:
-        if not self.path.exists():
-            self._folder.rename(self.path)
-            return
-        self._refuse_to_replace()
-        self.path.rename(self._old)
-        try:
-            self._folder.rename(self.path)
-        except BaseException:
-            self._old.rename(self.path)
-            raise
-        shutil.rmtree(self._old, ignore_errors=True)
+        if self.path.exists():
+            self._refuse_to_replace()
+            self.path.rename(self._old)
+        self._folder.rename(self.path)
+        shutil.rmtree(self._old, ignore_errors=True)  # if this is interrupted, `__exit__` goes on
 
 
 def _label_counts(file: Path) -> tuple[int, ...]:

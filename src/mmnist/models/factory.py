@@ -119,5 +119,5 @@ def layer_groups(model: nn.Module, architecture: str) -> list[list[nn.Parameter]
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Number of parameters, frozen ones included."""
+    return sum(parameter.numel() for parameter in model.parameters())

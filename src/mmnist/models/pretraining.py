@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmnist.config.model import ModelSettings
 from mmnist.errors import InputError, RunError, first_line
-from mmnist.files import sha256_of
+from mmnist.files import expanded, sha256_of
 from mmnist.models.factory import FAMILIES, torchvision_name
 from mmnist.torchvision_import import torchvision
 
@@ -55,7 +55,7 @@ def load_pretrained(model: nn.Module, settings: ModelSettings) -> LoadedWeights 
     if settings.pretrained == "imagenet":
         path = _imagenet_file(settings)
     else:
-        path = Path(settings.pretrained).expanduser()
+        path = expanded(settings.pretrained)
     return copy_weights(model, read_state_dict(path), settings, str(path))
 
 

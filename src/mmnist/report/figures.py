@@ -4,6 +4,7 @@ Drawn through matplotlib's object-oriented interface: no display, no global stat
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import cycle, product
 from math import ceil, sqrt
 from pathlib import Path
 from textwrap import fill
@@ -35,6 +36,8 @@ from mmnist.task import CLASSES
 #: Okabe and Ito (2008), colours that people with any colour vision can tell apart; their yellow
 #: is left out, as it is hard to see on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Markers of the first variants or runs, and of those for which colours (and lines) repeat.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", ":", "-.")
 
 DPI = 150
@@ -91,12 +94,12 @@ def _curves(entries: Sequence[Entry], quantity: str) -> Figure:
     figure = Figure(figsize=(9, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, letter, part in zip(panels, "ab", _PARTS, strict=True):
-        for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
+        for entry, style in zip(entries, _styles(entries), strict=True):
             rows = entry.run.metrics
             values = rows[f"{part}_{quantity}"]
-            axes.plot(rows["epoch"] + 1, values, style, color=colour, marker=".", label=entry.label)
+            axes.plot(rows["epoch"] + 1, values, **style)
             if part == "valid":
-                _mark_best(axes, entry, values, colour, quantity)
+                _mark_best(axes, entry, values, style["color"], quantity)
         axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} {quantity}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     panels[1].tick_params(labelleft=True)
@@ -117,11 +120,9 @@ def _error_by_time(entries: Sequence[Entry]) -> Figure:
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for entry, (colour, style) in zip(entries, _styles(entries), strict=True):
+    for entry, style in zip(entries, _styles(entries), strict=True):
         rows = entry.run.metrics
-        minutes = rows["seconds"].cumsum() / 60
-        wrong = 1 - rows["valid_accuracy"]
-        axes.plot(minutes, wrong, style, color=colour, marker=".", label=entry.label)
+        axes.plot(rows["seconds"].cumsum() / 60, 1 - rows["valid_accuracy"], **style)
     devices = dict.fromkeys(entry.run.environments[-1].device for entry in entries)
     axes.set(
         xlabel=f"minutes of training and validation ({'; '.join(devices)})",
@@ -171,34 +172,66 @@ def log_axis(
         axis.set_minor_formatter(NullFormatter())
 
 
-def _styles(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    """Colour and line of each run: seeds of one name share both if there are several names."""
+def _keys(entries: Sequence[Entry]) -> list[str]:
+    """What runs are drawn and named by: their names if these differ, so that seeds look alike."""
     names = [entry.run.name for entry in entries]
-    keys = names if len(set(names)) > 1 else [entry.label for entry in entries]
-    order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    return [
-        (COLOURS[place % len(COLOURS)], _LINES[place // len(COLOURS) % len(_LINES)])
-        for place in (order[key] for key in keys)
-    ]
+    return names if len(set(names)) > 1 else [entry.label for entry in entries]
+
+
+def _styles(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Colour, line and marker of each run, the same for runs of the same key."""
+    keys = _keys(entries)
+    looks = product(MARKERS, _LINES, COLOURS)  # the colour changes first
+    styles = {
+        key: {
+            "color": colour,
+            "linestyle": line,
+            "marker": marker,
+            "markersize": 3 if marker == MARKERS[0] else 5,
+        }
+        for key, (marker, line, colour) in zip(dict.fromkeys(keys), cycle(looks), strict=False)
+    }
+    return [styles[key] for key in keys]
 
 
 def _name_runs(figure: Figure, axes: Axes, entries: Sequence[Entry]) -> None:
-    """A title for one run, a legend below for several; seeds that look alike are named once."""
+    """A title for one run; for several a legend below, for which the figure grows."""
     if len(entries) == 1:
         figure.suptitle(entries[0].label)
         return
-    handles: dict[tuple[str, str], tuple[Line2D, Entry]] = {}
-    for line, entry, style in zip(axes.lines, entries, _styles(entries), strict=True):
-        handles.setdefault(style, (line, entry))
-    alike = len(handles) < len(entries)
-    labels = [entry.run.name if alike else entry.label for _, entry in handles.values()]
-    longest = max(map(len, labels))
-    figure.legend(
-        [line for line, _ in handles.values()],
-        labels,
-        loc="outside lower center",
-        ncols=max(1, min(len(labels), 110 // (longest + 8))),
-    )
+    lines = dict(zip(_keys(entries), axes.lines, strict=True))
+    labels, columns = arrange_legend(list(lines), figure.get_figwidth())
+    figure.legend(lines.values(), labels, loc="outside lower center", ncols=columns)
+    figure.set_figheight(figure.get_figheight() + legend_growth(labels, columns))
+
+
+def arrange_legend(
+    labels: Iterable[str], width: float, most: int | None = None
+) -> tuple[list[str], int]:
+    """The labels of a legend below a figure of this width (inches), wrapped to fit into it, and how
+    many columns of them fit, at most `most`.
+    """
+    wrapped = [fill(label, int(10 * width)) for label in labels]
+    column = legend_size(wrapped)[0]
+    gap = legend_size([""] * 2, 2)[0] - 2 * legend_size([""])[0]
+    fitting = int((width + gap) / (column + gap))
+    return wrapped, max(1, min(fitting, len(wrapped), most or fitting))
+
+
+def legend_growth(labels: Sequence[str], columns: int) -> float:
+    """Inches by which a figure must be taller for a legend below of more than two lines."""
+    return max(0.0, legend_size(labels, columns)[1] - legend_size([""] * 2)[1])
+
+
+def legend_size(
+    labels: Sequence[str], columns: int = 1, fontsize: float | None = None
+) -> tuple[float, float]:
+    """Width and height in inches of a legend with these labels."""
+    figure = Figure()
+    handles = [Line2D([], []) for _ in labels]
+    legend = figure.legend(handles, labels, ncols=columns, fontsize=fontsize)
+    box = legend.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi
 
 
 def _confusion(entries: Sequence[Entry]) -> Figure:

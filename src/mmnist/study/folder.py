@@ -17,8 +17,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from mmnist.config.difference import PLACES
 from mmnist.errors import InputError
-from mmnist.runs import Run, runs_in
+from mmnist.finding import runs_in
+from mmnist.runs import Run
 from mmnist.study.schema import Study
 
 #: Keys with command-line options of their own, and their short names in the folder's name.
@@ -73,16 +75,22 @@ class StudyFolder:
         return runs_in(self.path / name)
 
 
+def changes_results(key: str) -> bool:
+    """Whether a change of this key makes another study, with results of its own."""
+    return not key.startswith("compute.") and key not in PLACES
+
+
 def folder_of(study: Study, root: Path) -> StudyFolder:
     """The folder of a study within `root`: its name, with its changes appended.
 
     `paper` with train.epochs=10 becomes `paper-epochs-10`, so that a smaller copy never mixes with
-    the full study. Changes to how it is computed (`compute.…`) do not count.
+    the full study. Changes to how it is computed (`compute.…`) and to where data and digits are do
+    not count.
     """
     words = [study.name]
     for change in study.changes:
         key, _, value = change.partition("=")
-        if not key.startswith("compute."):
+        if changes_results(key):
             words.append(re.sub(r"[^A-Za-z0-9.+]+", "-", f"{_SHORT.get(key, key)}-{value}"))
     return StudyFolder(root / "-".join(words))
 

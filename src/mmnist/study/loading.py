@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmnist.config.difference import differing_keys
+from mmnist.config.difference import PLACES, differing_keys
 from mmnist.config.layers import read_document
 from mmnist.config.loading import dump_experiment, dump_yaml, load_experiment
 from mmnist.config.messages import validated
@@ -107,7 +107,7 @@ def _changed(loaded: LoadedStudy, saved_in: Path) -> list[str]:
     changed = []
     for config in loaded.configs.values():
         saved = saved_in / f"{config.name}.yaml"
-        if saved.is_file() and differing_keys([load_experiment(saved), config], {"seed"}):
+        if saved.is_file() and differing_keys([load_experiment(saved), config], {"seed"} | PLACES):
             changed.append(config.name)
     return changed
 

@@ -90,10 +90,9 @@ class Reporter:
 
     def epoch_done(self, row: dict[str, Any], is_best: bool) -> None:
         """Report the result of an epoch; `row` is its row of metrics.csv."""
-        self._seconds += time.perf_counter() - self._started
-        share = (self._batches - self._first) / self._batches
-        self._done += self._work[self._epoch] * share
-        left = self._seconds / self._done * sum(self._work[self._epoch + 1 :]) if self._done else 0
+        self._seconds += row["seconds"]  # of the whole epoch, even if it was resumed
+        self._done += self._work[self._epoch]
+        left = self._seconds / self._done * sum(self._work[self._epoch + 1 :])
         trained_on = f"{row['trained_on']:<6}  " if "trained_on" in row else ""
         self.line(
             f"epoch {self._epoch + 1:>2}/{self._epochs}  {trained_on}"

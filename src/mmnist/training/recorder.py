@@ -16,6 +16,7 @@ from mmnist.evaluation.metrics import Metrics, compute_metrics
 from mmnist.files import write_bytes
 from mmnist.runs import Run
 from mmnist.training.checkpoint import save_checkpoint
+from mmnist.training.memory import peak_memory_mib
 from mmnist.training.objective import count_hits
 from mmnist.training.progress import Reporter
 from mmnist.training.schedule import learning_rate_at
@@ -148,6 +149,11 @@ class Recorder(Callback):
             row |= {f"{name}_{d}": float(x) for d, x in enumerate(getattr(metrics, name))}
         return row
 
+    def save(self) -> None:
+        """Write the checkpoint."""
+        self.state.note_memory(peak_memory_mib(self.learn.precision.hardware))
+        save_checkpoint(self.run_folder.checkpoint_file, self.learn, self.state)
+
     def _read_sums(self) -> None:
         self.state.loss_sum = float(self._loss)
         self.state.correct = int(self._correct)
@@ -157,7 +163,7 @@ class Recorder(Callback):
         self.state.seconds = time.perf_counter() - self._started
         if not self.training:
             self.state.validation_seconds = self.state.seconds - self._trained
-        save_checkpoint(self.run_folder.checkpoint_file, self.learn, self.state)
+        self.save()
         self.stop.end(self.epoch, self.state.step, len(self.dls.train))
 
 
@@ -179,7 +185,7 @@ class SaveEpochs(Callback):
     def after_validate(self) -> None:
         """Save, then stop if that was requested or early stopping applies."""
         recorder, state = self.recorder, self.recorder.state
-        save_checkpoint(recorder.run_folder.checkpoint_file, self.learn, state)
+        recorder.save()
         recorder.run_folder.keep_best(state.best_epoch)
         self.summarise()
         if recorder.is_over:

@@ -83,6 +83,7 @@ def set_up(experiment: Experiment, hardware: Hardware, *, resume_from: Run | Non
         state = RunState()
     else:
         state = load_checkpoint(resume_from.checkpoint_file, learner)
+        dataloaders.train.epoch = state.epoch
     setup = Setup(learner, state, store, patches, _work(experiment, learner), [])
     setup.notes.extend(_notes(experiment, hardware, setup, weights))
     return setup
@@ -213,8 +214,11 @@ def _notes(
                 f"from epoch {chosen[0] + 1} on, badly read patches are trained on more often, so "
                 "training loss and accuracy look worse"
             )
-    if setup.state.epoch or setup.state.step:
-        yield f"resumed at epoch {setup.state.epoch + 1}, batch {setup.state.step + 1}"
+    epoch, step = setup.state.epoch, setup.state.step
+    if epoch or step:
+        validation = step == len(dataloaders.train)
+        place = "its validation" if validation else f"batch {step + 1}"
+        yield f"resumed at epoch {epoch + 1}, {place}"
 
 
 def _which_epochs(experiment: Experiment) -> str:

@@ -35,6 +35,8 @@ class RunState:
     """Time spent in this epoch so far."""
     validation_seconds: float = 0.0
     """The part of `seconds` spent on validations that were interrupted and start again."""
+    peak_memory_mib: float = 0.0
+    """Peak memory of all processes that have trained the run."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """metrics.csv: a row for each finished epoch."""
     best: Best | None = None
@@ -56,6 +58,10 @@ class RunState:
         """Restore what `to_dict` returned."""
         best = values["best"]
         return cls(**{**values, "best": None if best is None else Best(**best)})
+
+    def note_memory(self, mib: float) -> None:
+        """Take the peak memory of this process into account."""
+        self.peak_memory_mib = max(self.peak_memory_mib, mib)
 
     def start_epoch(self, epoch: int) -> None:
         """Begin `epoch`, and reset the sums of the one before."""

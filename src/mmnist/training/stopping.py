@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mmnist.errors import Interrupted, OutOfTime
-from mmnist.terminal import live_console
+from mmnist.terminal import say_in_signal_handler
 
 
 class StopRequest:
@@ -61,7 +61,7 @@ def stop_on_signal(deadline: float | None = None) -> Iterator[StopRequest]:
         if stop.asked:
             raise KeyboardInterrupt
         stop.asked = True
-        live_console().print("stopping after this step (Ctrl-C again to stop at once) …")
+        say_in_signal_handler("stopping after this step (Ctrl-C again to stop at once) …")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, request) for number in numbers}

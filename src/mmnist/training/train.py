@@ -195,6 +195,7 @@ def _check_same_experiment(run: Run, experiment: Experiment) -> None:
 def _summarise(learner: Learner, run: Run, state: RunState) -> None:
     """Write summary.json as of the last finished epoch."""
     hardware = learner.precision.hardware
+    state.note_memory(peak_memory_mib(hardware))
     seconds = [row["seconds"] for row in state.rows]
     run.write_summary(
         Summary(
@@ -208,7 +209,7 @@ def _summarise(learner: Learner, run: Run, state: RunState) -> None:
             seconds_total=round(sum(seconds), 3),
             seconds_per_epoch=round(sum(seconds) / len(seconds), 3),
             images_per_second=median(row["images_per_second"] for row in state.rows),
-            peak_memory_mib=peak_memory_mib(hardware),
+            peak_memory_mib=state.peak_memory_mib,
             device=hardware.description,
             precision=hardware.precision,
             data=run.environment.data,

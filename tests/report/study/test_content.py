@@ -20,7 +20,7 @@ def test_the_whole_study_on_the_competitions_data_needs_no_caveat(make_result):
 def test_each_reason_for_caution_is_a_sentence(make_result):
     study = {**STUDY, "smaller": "a tenth of the images"}
     changes = ("train.epochs=2", "data.split.train_images=50", "compute.device=cpu")
-    changes += ("compute.precision=fp32",)
+    changes += ("compute.precision=fp32", "data.path=moved")
     found = make_result(study, changes=changes, about=environment())
     assert _caveats(found) == [
         "A smaller copy. a tenth of the images.",

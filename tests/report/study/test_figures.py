@@ -1,5 +1,7 @@
 """The figures: what is drawn, and that nothing is cut off."""
 
+import warnings
+
 import matplotlib
 import numpy as np
 import pytest
@@ -126,18 +128,78 @@ def test_caveats_stand_at_the_foot_of_every_figure(content):
         assert caveat in " ".join(_texts(figure).split())
 
 
-def test_more_variants_than_colours_can_be_told_apart(make_result):
-    names = [f"v{k}" for k in range(9)]
+def _many(make_result, count, label="v{}", experiments=1):
+    """The content of a study of `count` variants, which are all one run with published curves, in
+    the first of its experiments; the others have two of them.
+    """
+    variants = {
+        f"v{place}": {"config": "small.yaml", "label": label.format(place)}
+        for place in range(count)
+    }
+    few = {name: variants[name] for name in ("v0", "v1")}
+    more = {f"few{place}": {"question": "?", "variants": few} for place in range(1, experiments)}
     study = {
         **{key: STUDY[key] for key in ("name", "title", "published")},
-        "experiments": {
-            "many": {"question": "?", "variants": dict.fromkeys(names, "small.yaml")},
-        },
+        "experiments": {"many": {"question": "?", "variants": variants}, **more},
     }
-    curves = NUMBERS["curves.csv"].replace("resize,small", "many,v0")
-    accuracies = {"small": 0.7}
-    published = {"curves.csv": curves}
-    content = build_content(make_result(study, published=published, accuracies=accuracies))
-    axes = loss_figure(content, content.result.comparisons[0]).findobj(matplotlib.axes.Axes)[0]
-    looks = [(line.get_color(), line.get_linestyle()) for line in axes.lines]
-    assert len(looks) == len(set(looks)) == 10
+    head, *rows = NUMBERS["curves.csv"].splitlines(keepends=True)
+    curves = [row.replace("resize,small", f"many,{name}") for name in variants for row in rows]
+    result = make_result(
+        study,
+        published={"curves.csv": "".join([head, *curves])},
+        accuracies={"small": 0.7},
+        seeds=1,
+        name=f"pair{count}{len(label)}",
+    )
+    return build_content(result)
+
+
+def test_more_variants_than_colours_can_be_told_apart(make_result):
+    content = _many(make_result, 20)
+    loss = loss_figure(content, content.result.comparisons[0]).findobj(matplotlib.axes.Axes)[0]
+    looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in loss.lines]
+    assert len(looks) == len(set(looks)) == 40
+    (costs,) = cost_figure(content).findobj(matplotlib.axes.Axes)
+    looks = [(line.get_color(), line.get_marker()) for line in costs.lines]
+    assert len(looks) == len(set(looks)) == 20
+
+
+def _measured(figure):
+    """Height of the first plot and bounds of all legends, in pixels, once the figure is drawn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # of matplotlib, if it cannot lay them out
+        figure.draw_without_rendering()
+    boxes = [legend.get_window_extent() for legend in figure.findobj(matplotlib.legend.Legend)]
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+    return figure.findobj(matplotlib.axes.Axes)[0].get_window_extent().height, boxes
+
+
+LABELS = ["size {}", "ShuffleNetV2 {}, larger images, augmented"]
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("count", [7, 10])
+def test_many_variants_leave_the_loss_its_size(make_result, count, label):
+    heights = []
+    for shown in (2, count):
+        content = _many(make_result, shown, label)
+        figure = loss_figure(content, content.result.comparisons[0])
+        height, (legend,) = _measured(figure)
+        for axes in figure.findobj(matplotlib.axes.Axes):
+            assert legend.y1 < axes.get_tightbbox().y0
+        heights.append(height)
+    assert heights[1] > 0.9 * heights[0]
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("count", [7, 10])
+def test_many_variants_leave_the_costs_their_size(make_result, count, label):
+    few, _ = _measured(cost_figure(_many(make_result, 2, label, experiments=3)))
+    figure = cost_figure(_many(make_result, count, label, experiments=3))
+    many, legends = _measured(figure)
+    assert many > few
+    _, _, third = figure.findobj(matplotlib.axes.Axes)[:3]
+    assert third.get_window_extent().height > 0.9 * few
+    assert legends[0].y0 > legends[2].y1  # one above the other

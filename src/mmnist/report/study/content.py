@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mmnist.defaults import RUNS
 from mmnist.errors import InputError
+from mmnist.study.folder import changes_results
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 from mmnist.study.verdicts import Judgement, judge
 
@@ -124,8 +125,8 @@ def _caveats(result: StudyResult) -> list[Caveat]:
         caveats.append(Caveat("Published numbers alone.", " No run of one's own is finished yet."))
     if study.smaller:
         caveats.append(Caveat("A smaller copy.", " " + _sentence(study.smaller)))
-    # How it was computed is in the page's section "What was run".
-    changes = [change for change in study.changes if not change.startswith("compute.")]
+    # How it was computed, and on which data, is in the page's section "What was run".
+    changes = [change for change in study.changes if changes_results(change.partition("=")[0])]
     if changes:
         caveats.append(Caveat("Changed in all configurations:", f" {', '.join(changes)}."))
     origins = {run.environment.data.generated for run in result.runs}

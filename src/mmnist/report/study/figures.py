@@ -14,7 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mmnist.evaluation.metrics import wilson_interval
-from mmnist.report.figures import COLOURS, log_axis
+from mmnist.report.figures import (
+    COLOURS,
+    MARKERS,
+    arrange_legend,
+    legend_growth,
+    legend_size,
+    log_axis,
+)
 from mmnist.report.study.content import StudyContent, interval_of, judged_part
 from mmnist.report.study.costs import costs_of
 from mmnist.report.study.wording import count, seed_count
@@ -24,7 +31,13 @@ from mmnist.study.results import ComparisonResult, VariantResult
 _PARTS = {"train": "training", "valid": "validation"}
 #: Line styles (own, published) of the first variants, and of those for which colours repeat.
 _LINES = (("-", "--"), ("-.", ":"))
+#: Markers of curves: none until line styles repeat, too.
+_CURVE_MARKERS = ("", *MARKERS[1:])
 _GREY = "#444444"
+#: Inches across the figures of loss and accuracy.
+_WIDTH = 9
+#: Size of the legends of the cost figure, in points.
+_COST_FONT = 9
 
 
 def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure | None:
@@ -37,7 +50,9 @@ def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure |
     if not any(each.runs or each.published_curves is not None for each in variants):
         return None
     notes = [*_loss_notes(variants), *content.notes]
-    figure, main = _figure(9, 4.4, notes, ConstrainedLayoutEngine())
+    labels, columns = arrange_legend(_loss_labels(variants), _WIDTH, most=3)
+    height = 4.4 + legend_growth(labels, columns)
+    figure, main = _figure(_WIDTH, height, notes, ConstrainedLayoutEngine())
     panels = main.subplots(1, 2, sharex=True, sharey=True)
     for axes, letter, part in zip(panels, "ab", _PARTS, strict=True):
         for place, variant in enumerate(variants):
@@ -45,20 +60,15 @@ def loss_figure(content: StudyContent, comparison: ComparisonResult) -> Figure |
             if variant.runs:
                 _own_curve(axes, variant, f"{part}_loss", colour, own)
             if (curves := variant.published_curves) is not None:
-                label = f"{variant.label}, published"
                 epochs, losses = curves["epoch"] + 1, curves[f"{part}_loss"]
-                axes.plot(epochs, losses, published, color=colour, linewidth=1, label=label)
+                axes.plot(epochs, losses, published, color=colour, linewidth=1)
+        for line, label in zip(axes.lines, labels, strict=True):
+            line.set_label(label)
         axes.set(xlabel="epoch", title=f"({letter}) {_PARTS[part]} loss")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     panels[1].tick_params(labelleft=True)
     log_axis(panels, [line.get_ydata() for axes in panels for line in axes.lines])
-    lines = panels[0].lines
-    longest = max(len(str(line.get_label())) for line in lines)
-    main.legend(
-        handles=lines,
-        loc="outside lower center",
-        ncols=max(1, min(3, len(lines), 110 // (longest + 8))),
-    )
+    main.legend(handles=panels[0].lines, loc="outside lower center", ncols=columns)
     return figure
 
 
@@ -70,7 +80,7 @@ def accuracy_figure(content: StudyContent) -> Figure | None:
     rows = [len(_with_accuracy(each)) for each in comparisons]
     layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.1)
     height = sum(0.42 * n + 0.8 for n in rows) + 0.4
-    figure, main = _figure(9, height, content.notes, layout)
+    figure, main = _figure(_WIDTH, height, content.notes, layout)
     panels = main.subplots(
         len(comparisons), 1, squeeze=False, height_ratios=[n + 0.4 for n in rows]
     ).ravel()
@@ -96,11 +106,16 @@ def cost_figure(content: StudyContent) -> Figure | None:
     if not comparisons:
         return None
     columns = min(2, len(comparisons))
-    lines = -(-len(comparisons) // columns)
+    heights = [
+        max(map(_cost_height, comparisons[first : first + columns]))
+        for first in range(0, len(comparisons), columns)
+    ]
     notes = ["Bars: 95 % intervals, of t over several seeds, of Wilson over the images for one."]
     layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.12)
-    figure, main = _figure(6.2 * columns, 2.7 * lines + 0.2, [*notes, *content.notes], layout)
-    panels = main.subplots(lines, columns, squeeze=False, sharex=True).ravel()
+    figure, main = _figure(6.2 * columns, sum(heights) + 0.2, [*notes, *content.notes], layout)
+    panels = main.subplots(
+        len(heights), columns, squeeze=False, sharex=True, height_ratios=heights
+    ).ravel()
     for axes, comparison in zip(panels, comparisons, strict=False):
         _cost_panel(axes, comparison)
     for axes in panels[len(comparisons) :]:
@@ -133,7 +148,10 @@ def _figure(
 
 def _style(place: int) -> tuple[str, tuple[str, str]]:
     """Colour and line styles (own, published) of the variant at this position in its experiment."""
-    return COLOURS[place % len(COLOURS)], _LINES[place // len(COLOURS) % len(_LINES)]
+    turn = place // len(COLOURS)
+    own, published = _LINES[turn % len(_LINES)]
+    marker = _CURVE_MARKERS[turn // len(_LINES) % len(_CURVE_MARKERS)]
+    return COLOURS[place % len(COLOURS)], (own + marker, published + marker)
 
 
 def _own_curve(axes: Axes, variant: VariantResult, column: str, colour: str, style: str) -> None:
@@ -145,9 +163,18 @@ def _own_curve(axes: Axes, variant: VariantResult, column: str, colour: str, sty
     if len(variant.runs) > 1:
         low, high = curves.min(axis=1), curves.max(axis=1)
         axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
-    marker = "." if len(epochs) == 1 else ""
-    label = f"{variant.label}, {count(len(variant.runs), 'seed')}"
-    axes.plot(epochs, curves.mean(axis=1), style, color=colour, marker=marker, label=label)
+    (line,) = axes.plot(epochs, curves.mean(axis=1), style, color=colour)
+    if len(epochs) == 1 and line.get_marker() == "None":
+        line.set_marker(".")
+
+
+def _loss_labels(variants: Sequence[VariantResult]) -> Iterator[str]:
+    """What the lines of the loss figure show, in the order in which they are drawn."""
+    for each in variants:
+        if each.runs:
+            yield f"{each.label}, {count(len(each.runs), 'seed')}"
+        if each.published_curves is not None:
+            yield f"{each.label}, published"
 
 
 def _loss_notes(variants: Sequence[VariantResult]) -> Iterator[str]:
@@ -233,20 +260,31 @@ def _with_cost(comparison: ComparisonResult) -> list[tuple[VariantResult, float,
     ]
 
 
+def _cost_label(variant: VariantResult) -> str:
+    return f"{fill(variant.label, 24)}\n{count(len(variant.runs), 'seed')}"
+
+
+def _cost_height(comparison: ComparisonResult) -> float:
+    """Height in inches of a panel of the cost figure: not much less than its legend needs."""
+    labels = [_cost_label(variant) for variant, *_ in _with_cost(comparison)]
+    return max(2.7, legend_size(labels, fontsize=_COST_FONT)[1] + 0.4)
+
+
 def _cost_panel(axes: Axes, comparison: ComparisonResult) -> None:
     places = list(comparison.variants)
     measured = sorted(_with_cost(comparison), key=lambda each: -each[1])
     for variant, accuracy, cost in measured:
-        colour = _style(places.index(variant.name))[0]
+        place = places.index(variant.name)
+        colour, marker = _style(place)[0], MARKERS[place // len(COLOURS) % len(MARKERS)]
         time = 1000 / cost.train_images_per_second
         low, high = interval_of(variant) or (0.0, 1.0)
         axes.vlines(time, low, high, color=colour, linewidth=1.2)
-        label = f"{fill(variant.label, 24)}\n{count(len(variant.runs), 'seed')}"
-        axes.plot(time, accuracy, "o", color=colour, label=label, markersize=7)
+        label = _cost_label(variant)
+        axes.plot(time, accuracy, marker, color=colour, label=label, markersize=7)
     images = " or ".join(f"{n:,}" for n in sorted({len(each.index) for each, *_ in measured}))
     axes.set_title(f"{comparison.name}: {images} {judged_part(comparison)} images", fontsize=10)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.margins(y=0.15)
     axes.set_ylim(*_at_least_a_point(*axes.get_ylim()))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=_COST_FONT)
