@@ -86,7 +86,7 @@ def test_test_images_without_labels_leave_the_exit_code_as_it_is(ends):
     assert "the same command continues from here" in said
     code, said = ends(lambda planned: Outcome(), judged_on="test")
     assert code == 0, said
-    assert "nothing to report beside each run's submission.csv" in said
+    assert "nothing to report beside any submission.csv of the runs" in said
 
 
 def test_a_page_that_cannot_be_written_does_not_hide_what_failed(ends):
