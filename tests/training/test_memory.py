@@ -47,6 +47,24 @@ def test_the_keys_of_patches_are_named_where_patches_are_learned(tiny):
         raise MemoryError
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "FIND was unable to find an engine to execute this computation",
+        "GET was unable to find an engine to execute this computation",
+    ],
+)
+def test_so_are_the_errors_of_cuda(tiny, message):
+    with (
+        pytest.raises(RunError, match="does not fit into the memory"),
+        explained_if_too_small(tiny(), HARDWARE),
+    ):
+        raise RuntimeError(message)
+
+
 def test_other_errors_pass_unchanged(tiny):
     with (
         pytest.raises(RuntimeError, match="a bug"),

@@ -73,7 +73,7 @@ class ComputeSettings(Section):
     compile: bool = False
     """Compile the network with torch.compile."""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Threads that prepare batches ahead; 0: the training thread prepares them."""
+    """Threads that read images, and draw patches, ahead; 0: the training thread does."""
     deterministic: bool = False
     """Use only deterministic operations. Not needed on the CPU; slower on CUDA."""
 

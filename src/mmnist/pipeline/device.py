@@ -44,10 +44,11 @@ def choose_hardware(settings: ComputeSettings) -> Hardware:
         InputError: the settings ask for CUDA where there is none, or for bf16 on a GPU without it.
     """
     device = _device(settings.device)
+    torch.backends.cudnn.allow_tf32 = False  # else convolutions in fp32 have mantissas of 10 bits
     precision: str = settings.precision
     if precision == "auto":
         precision = _fastest_precision(device)
-    elif precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    elif precision == "bf16" and device.type == "cuda" and not has_bf16(device):
         raise InputError("compute.precision: this GPU has no bf16; use fp16, fp32 or auto")
     return Hardware(device, precision)
 

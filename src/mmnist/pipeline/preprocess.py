@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from mmnist.config.schema import Experiment
 from mmnist.models.factory import FAMILIES
+from mmnist.pipeline.device import send
 
 #: Mean and standard deviation of ImageNet's red, green and blue, for values of 0 to 1
 #: (torchvision, "Models and pre-trained weights").
@@ -68,8 +69,8 @@ class Preprocess:
             return x * 256
         # All three colours are this grey; a one-channel network gets the means of their statistics.
         shape = (1, 3, 1, 1)
-        mean = torch.tensor(IMAGENET_MEAN, device=x.device).view(shape)
-        std = torch.tensor(IMAGENET_STD, device=x.device).view(shape)
+        mean = send(torch.tensor(IMAGENET_MEAN), x.device).view(shape)
+        std = send(torch.tensor(IMAGENET_STD), x.device).view(shape)
         if self.channels == 1:
             mean, std = mean.mean(1, keepdim=True), std.mean(1, keepdim=True)
         return (x * (256 / 255) - mean) / std

@@ -32,8 +32,8 @@ class Cost:
     valid_images_per_second: PositiveFloat
     """Median over the timed batches."""
     peak_memory_mib: NonNegativeFloat
-    """CUDA: peak memory allocated by torch; CPU: growth of the process's resident memory over that
-    before the network was built. The data set is not included."""
+    """Peak memory of the training beyond that before the network was built, so without the data
+    set. CUDA: allocated by torch, after warm-up; CPU: resident memory of the process."""
     batch_size: PositiveInt
     """Images per batch; a step of the optimiser may take several batches."""
     device: str

@@ -4,7 +4,6 @@ It holds neither random streams, which follow from seed, epoch and step (see
 `mmnist.pipeline.randomness`), nor schedules, which follow from epoch and step.
 """
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from fastai.learner import Learner
 
 from mmnist.errors import InputError, first_line
-from mmnist.files import write_bytes
+from mmnist.files import replacing
 from mmnist.training.callbacks import AverageWeights, Precision
 from mmnist.training.state import RunState
 
@@ -37,9 +36,13 @@ def save_checkpoint(path: Path, learner: Learner, state: RunState) -> None:
         "scaler": _precision(learner).gradient_scaler.state_dict(),
         "average": None if average is None else average.average.state_dict(),
     }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_bytes(path, buffer.getbuffer())
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch's own, in place of that of the disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path, learner: Learner) -> RunState:

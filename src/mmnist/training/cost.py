@@ -121,12 +121,12 @@ def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
         macs = count_macs(build_model(experiment.model), channels, experiment.resize)
     dataloaders = _random_batches(experiment, hardware.device)
     reset_peak_memory(hardware)
-    before = 0.0 if hardware.device.type == "cuda" else peak_memory_mib(hardware)
+    before = peak_memory_mib(hardware)
     torch.manual_seed(stream_seed(experiment.seed, Stream.WEIGHTS))
     model = build_model(experiment.model)
     parameters = count_parameters(model)
     learner = make_learner(experiment, dataloaders, model, hardware)
-    stopwatch = Stopwatch(experiment.train.gradient_accumulation, hardware.device)
+    stopwatch = Stopwatch(experiment.train.gradient_accumulation, hardware)
     learner.add_cb(stopwatch)
     fit(learner, 1)
     batch_size = experiment.train.batch_size
@@ -135,7 +135,7 @@ def _measure(experiment: Experiment, hardware: Hardware) -> Cost:
         macs=macs,
         train_images_per_second=round(batch_size / stopwatch.train_seconds, 2),
         valid_images_per_second=round(batch_size / stopwatch.valid_seconds, 2),
-        peak_memory_mib=round(peak_memory_mib(hardware) - before, 1),
+        peak_memory_mib=round(stopwatch.peak_memory_mib - before, 1),
         batch_size=batch_size,
         device=hardware.description,
         precision=hardware.precision,
@@ -159,7 +159,10 @@ def _random_batches(experiment: Experiment, device: torch.device) -> DataLoaders
 
 
 class Stopwatch(Callback):
-    """Times the steps of an epoch and the batches of its validation, and cuts both short."""
+    """Times the steps of an epoch and the batches of its validation, and cuts both short.
+
+    On CUDA, memory counts after the warm-up, in which cuDNN tries algorithms that need more.
+    """
 
     order = 100
     """After all other callbacks of a batch."""
@@ -168,10 +171,12 @@ class Stopwatch(Callback):
     """Median time per training batch: that of an optimiser step, divided by its batches."""
     valid_seconds: float
     """Median time of a validation batch."""
+    peak_memory_mib: float
+    """Peak memory of the training."""
 
-    def __init__(self, batches_a_step: int, device: torch.device):
+    def __init__(self, batches_a_step: int, hardware: Hardware):
         self.batches_a_step = batches_a_step
-        self.device = device
+        self.hardware = hardware
         self._last = 0.0
 
     def before_train(self) -> None:
@@ -189,11 +194,14 @@ class Stopwatch(Callback):
         now = self._now()
         self._laps.append(now - self._last)
         self._last = now
+        if self.training and self._on_cuda and not timed(self._laps):
+            torch.cuda.reset_peak_memory_stats(self.hardware.device)
         if not enough(self._laps):
             return
         median = statistics.median(timed(self._laps)) / self._batches
         if self.training:
             self.train_seconds = median
+            self.peak_memory_mib = peak_memory_mib(self.hardware)
             raise CancelTrainException
         self.valid_seconds = median
         raise CancelValidException
@@ -203,9 +211,13 @@ class Stopwatch(Callback):
         self._laps: list[float] = []
         self._last = self._now()
 
+    @property
+    def _on_cuda(self) -> bool:
+        return self.hardware.device.type == "cuda"
+
     def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        if self._on_cuda:
+            torch.cuda.synchronize(self.hardware.device)
         return time.perf_counter()
 
 

@@ -11,6 +11,15 @@ from mmnist.config.schema import Experiment
 from mmnist.errors import RunError
 from mmnist.pipeline.device import Hardware
 
+#: What torch's errors say if there is too little memory, on the CPU and on CUDA; the last two come
+#: from cuBLAS and cuDNN.
+_TOO_LITTLE = (
+    "out of memory",
+    "can't allocate memory",
+    "_STATUS_ALLOC_FAILED",
+    "unable to find an engine",
+)
+
 
 def reset_peak_memory(hardware: Hardware) -> None:
     """Make `peak_memory_mib` count from now on, without what an earlier run has left behind."""
@@ -45,7 +54,7 @@ def explained_if_too_small(experiment: Experiment, hardware: Hardware) -> Iterat
     except MemoryError as error:  # numpy's
         raise _too_small(experiment, hardware) from error
     except RuntimeError as error:  # torch's, on CUDA and on the CPU
-        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+        if not any(words in str(error) for words in _TOO_LITTLE):
             raise
         raise _too_small(experiment, hardware) from error
 
