@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import typer
 
+from mmnist import __main__ as program
 from mmnist import cli
 from mmnist.cli import options
 from mmnist.config.schema import ComputeSettings
@@ -136,3 +138,13 @@ def test_a_closed_pipe_is_no_error():
     assert done.stdout == "{\n"
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_ctrl_c_while_the_command_line_is_loaded(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "mmnist.cli", SimpleNamespace(main=interrupted))
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    assert caught.value.code == 130

@@ -20,7 +20,7 @@ BAD_VALUES = [
     ("train: {batch_size: 1}", ["x.yaml:2: train.batch_size", "at least 2"]),
     ("train: {learning_rate: 0}", ["x.yaml:2: train.learning_rate", "above 0"]),
     ("train: {learning_rate: 1e-3x}", ["train.learning_rate: wanted a number", "'1e-3x'"]),
-    ("train: {learning_rate: .inf}", ["train.learning_rate: wanted a number", "inf"]),
+    ("train: {learning_rate: .inf}", ["wanted a finite number above 0, got the number inf"]),
     ("train: {momentum: .nan}", ["x.yaml:2: train.momentum", "below 1", "nan"]),
     ("train: {gradient_clip: .inf}", ["x.yaml:2: train.gradient_clip", "inf"]),
     ("train: {ema: 1}", ["x.yaml:2: train.ema", "above 0 and below 1 or null"]),
@@ -72,7 +72,10 @@ BAD_VALUES = [
         ["augment.tilt.magnitude: wanted", "below 1, got the number 1"],
     ),
     ("augment: {tilt: {probability: 1}}", ["x.yaml:2: augment.tilt.magnitude: is missing"]),
-    ("augment: {tilt: {magnitude: .nan}}", ["augment.tilt.magnitude: wanted a number", "nan"]),
+    (
+        "augment: {tilt: {magnitude: .nan}}",
+        ["tilt.magnitude: wanted a finite number", "nan"],
+    ),
     ("augment:\n  zoom:\n    magnitude: 1\n    probability: 2", ["x.yaml:5: augment.zoom.prob"]),
     ("train: {schedule: {name: cosine, gamma: 0.5}}", ["train.schedule.gamma: has no effect"]),
     (

@@ -125,6 +125,9 @@ def _cause(detail: Any, key: Key, path: KeyPath, root: Located) -> str:
     origin = _origin(root, path)
     made = path == ("name",) and not origin.line and not origin.source.startswith("--set")
     hint = "; it was made from the file's name: add a `name`" if made else ""
+    if detail["type"] == "finite_number":
+        allowed = key.allowed.replace("a number", "a finite number", 1)
+        return f"wanted {allowed}, got {described(detail['input'])}"
     return _unwanted(key, detail["input"]) + hint
 
 

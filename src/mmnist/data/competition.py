@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from rich.filesize import decimal
 
 from mmnist.data.pickles import load_array_pickle
 from mmnist.data.pixels import check_images, to_uint8
@@ -239,8 +240,8 @@ def _unpack(
     free = shutil.disk_usage(target.parent).free
     if info.file_size > free:
         raise RunError(
-            f"not enough disk space to unpack {label}: {info.file_size / 1e9:.1f} GB needed, "
-            f"{free / 1e9:.1f} GB free next to the output"
+            f"not enough disk space to unpack {label}: {decimal(info.file_size)} needed, "
+            f"{decimal(free)} free next to the output"
         )
     with (
         archive.open(info) as packed,

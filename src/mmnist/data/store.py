@@ -22,6 +22,7 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 from numpy.lib.format import open_memmap
 from pydantic import JsonValue
+from rich.filesize import decimal
 
 from mmnist.data.digits import digits_stated
 from mmnist.data.manifest import (
@@ -180,8 +181,8 @@ class StoreWriter:
     def __enter__(self) -> Self:
         """Make the temporary folder.
 
-        Raises InputError if there is something at the path that may not be replaced, or if nothing
-        can be written there.
+        Raises InputError if there is something at the path that may not be replaced, RunError if
+        nothing can be written there.
         """
         try:
             self._refuse_to_replace()
@@ -189,7 +190,9 @@ class StoreWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir()
         except OSError as error:
-            raise InputError(f"cannot write a data set to {self.path}: {error}") from error
+            message = f"cannot write a data set to {self.path}: {error.strerror or error}"
+            a_file = isinstance(error, FileExistsError | NotADirectoryError)
+            raise (InputError if a_file else RunError)(message) from error
         return self
 
     def __exit__(
@@ -224,8 +227,8 @@ class StoreWriter:
         self._bytes += math.prod(shape) * dtype.itemsize
         if self._bytes > self._free:
             raise RunError(
-                f"not enough disk space for {self.path}: at least {_gigabytes(self._bytes)} "
-                f"needed, {_gigabytes(self._free)} free; make room or choose another --output"
+                f"not enough disk space for {self.path}: at least {decimal(self._bytes)} needed, "
+                f"{decimal(self._free)} free; make room or choose another --output"
             )
         array = open_memmap(self.file_of(name), mode="w+", dtype=dtype, shape=shape)
         self._shapes[name] = shape
@@ -315,7 +318,3 @@ def _label_counts(file: Path) -> tuple[int, ...]:
     if len(counts) != CLASSES:
         raise ValueError(f"a label in {file.name} is above {CLASSES - 1}")
     return tuple(int(count) for count in counts)
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"

@@ -13,7 +13,7 @@ import numpy as np
 from mmnist.data.digits import digits_stated, may_share_digits
 from mmnist.data.image_files import image_names, read_images
 from mmnist.data.store import Store, open_store
-from mmnist.errors import InputError
+from mmnist.errors import InputError, RunError
 from mmnist.runs import Run
 
 
@@ -150,9 +150,9 @@ def _check_writable(path: Path) -> None:
         raise InputError(f"{path} is a folder; name a file, such as {path / 'labels.csv'}")
     above = next(each for each in path.parents if each.exists())
     if above.is_file():
-        raise InputError(f"{path} cannot be written: {above} is a file, not a folder")
+        raise InputError(f"cannot write {path}: {above} is a file, not a folder")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"{path} cannot be written: no permission to write to {above}")
+        raise RunError(f"cannot write {path}: {above} is read-only")
 
 
 def _own_data(runs: Sequence[Run]) -> str:

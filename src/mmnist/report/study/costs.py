@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmnist.config.schema import Experiment
+from mmnist.evaluation.compare import quotient_interval
 from mmnist.report.study.content import StudyContent
 from mmnist.report.study.table import VARIANT
 from mmnist.report.table import Column, Table, integer
-from mmnist.study.costs import Cost
+from mmnist.study.costs import Cost, shared_rounds
 from mmnist.study.results import ComparisonResult, StudyResult, VariantResult
 
 
@@ -74,37 +75,57 @@ def costs_of(result: StudyResult) -> list[Cost]:
 def _cost_rows(
     comparison: ComparisonResult, images: dict[tuple[Any, ...], tuple[int, int]]
 ) -> list[dict[str, Any]]:
-    measures = ("parameters", "macs", "train_images_per_second", "epoch_seconds", "peak_memory_mib")
     variants = list(comparison.variants.values())
-    rows = [_cost_row(variant, images) for variant in variants if variant.cost is not None]
-    first = variants[0].name
-    base = next((row for row in rows if row["variant"] == first), None)
-    for row in rows:
-        row["experiment"] = comparison.name
-        if base is not None and len(variants) > 1:
-            row |= {
-                f"{name}_relative": row[name] / base[name]
-                for name in measures
-                if row.get(name) and base.get(name)
-            }
+    rows = []
+    for variant in variants:
+        if variant.cost is None:
+            continue
+        row = _cost_row(variant, variant.cost, images) | {"experiment": comparison.name}
+        if len(variants) > 1:
+            row |= _relative_costs(variant, variants[0], images)
+        rows.append(row)
     return rows
 
 
-def _cost_row(
-    variant: VariantResult, images: dict[tuple[Any, ...], tuple[int, int]]
-) -> dict[str, Any]:
-    cost = variant.cost
-    assert cost is not None
+def _relative_costs(
+    variant: VariantResult,
+    base: VariantResult,
+    images: dict[tuple[Any, ...], tuple[int, int]],
+) -> dict[str, float]:
+    """Quotients of the costs, as claims are judged by: means over the rounds that both are in."""
+    rounds = [
+        (_amounts(variant, one, images), _amounts(base, other, images))
+        for one, other in shared_rounds(variant.costs, base.costs)
+    ]
+    relative = {}
+    for name in rounds[0][0] if rounds else ():
+        pairs = [(one[name], other[name]) for one, other in rounds]
+        if all(value for pair in pairs for value in pair):
+            ours, others = zip(*pairs, strict=True)
+            relative[f"{name}_relative"] = quotient_interval(ours, others)[0]
+    return relative
+
+
+def _amounts(
+    variant: VariantResult, cost: Cost, images: dict[tuple[Any, ...], tuple[int, int]]
+) -> dict[str, float | None]:
     counts = images.get(_split_key(variant.config))
     return {
-        "variant": variant.name,
-        "label": variant.label,
         "parameters": cost.parameters,
         "macs": cost.macs,
         "train_images_per_second": cost.train_images_per_second,
-        "valid_images_per_second": cost.valid_images_per_second,
         "epoch_seconds": None if counts is None else cost.seconds(1, *counts),
         "peak_memory_mib": cost.peak_memory_mib,
+    }
+
+
+def _cost_row(
+    variant: VariantResult, cost: Cost, images: dict[tuple[Any, ...], tuple[int, int]]
+) -> dict[str, Any]:
+    return _amounts(variant, cost, images) | {
+        "variant": variant.name,
+        "label": variant.label,
+        "valid_images_per_second": cost.valid_images_per_second,
         "batch_size": cost.batch_size,
         "precision": cost.precision,
         "device": cost.device,
@@ -131,7 +152,10 @@ def _split_key(config: Experiment) -> tuple[Any, ...]:
 
 def _cost_notes(result: StudyResult, rows: list[dict[str, Any]]) -> Iterator[str]:
     if any("macs_relative" in row for row in rows):
-        yield "In brackets: relative to the first variant of the experiment."
+        yield (
+            "In brackets: relative to the first variant of the experiment; the mean over the "
+            "rounds in which both were measured."
+        )
     yield f"Measured on a few training steps of each{_rounds(result)}."
     yield "MACs: of one forward pass of one image."
     yield "One epoch: all training and validation images at the measured rates."
