@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from mmnist.config.training import TrainSettings
 from mmnist.data.store import open_store
 from mmnist.evaluation.predict import predict_probabilities
+from mmnist.training.learner import optimiser
+from mmnist.training.muon import Muon
 from mmnist.training.objective import Objective
 from mmnist.training.schedule import learning_rate_at, momentum_at
 from mmnist.training.train import train
@@ -39,6 +43,20 @@ def watched(tiny, tmp_path_factory):
         patch.setattr(torch.optim.AdamW, "step", watched_step)
         patch.setattr(Objective, "label_loss", watched_loss)
         return train(experiment, tmp_path_factory.mktemp("steps")), steps, batches
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("muon", Muon),
+    ],
+)
+def test_the_optimiser_is_the_one_named(name, kind):
+    groups = [[nn.Parameter(torch.zeros(2, 2))]]
+    assert type(optimiser(TrainSettings(optimiser=name))(groups, lr=0.1).opt) is kind
 
 
 def test_steps_follow_the_configuration(watched):
