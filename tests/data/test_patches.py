@@ -77,6 +77,14 @@ def test_a_digit_is_whole():
     assert share.max() < 28**2
 
 
+def test_neighbours_reach_in_beside_the_digit_but_not_over_it():
+    images, labels = draw(squares(), empty=0.0)
+    assert images.max() == 29  # where two overlapped, grey levels would add up
+    # Half of the neighbours are seen to be others: they are brighter than the digit.
+    brighter = (images > 20 + labels[:, None, None]).any(axis=(1, 2))
+    assert brighter.mean() > 0.03
+
+
 def test_empty_patches_hold_at_most_parts_of_digits(source):
     images, labels = draw(source, empty=1.0)
     assert (labels == NO_DIGIT).all()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, kstest, uniform
 
 from mmnist.data.backgrounds import Textures
 from mmnist.data.digits import load_digits
@@ -68,6 +68,7 @@ def test_a_chunk_depends_on_seed_part_and_index_alone(pool):
     np.testing.assert_array_equal(first.images, draw(pool).images)
     for other in ({"seed": 1}, {"part": "test"}, {"index": 1}):
         assert (draw(pool, **other).digits != first.digits).mean() > 0.5
+    assert (draw(pool, part="test").digits != draw(pool, index=1).digits).mean() > 0.5
 
 
 def test_image_is_background_plus_digits_clipped(pool):
@@ -96,12 +97,17 @@ def test_textures_are_drawn_by_weight_and_from_everywhere(pool):
     assert offsets.max() == 300 - 128
 
 
-def test_cells_never_overlap(pool):
+def test_cells_reach_the_border_and_may_touch_but_never_overlap(pool):
     _, _, corners = rendered(pool)
-    assert corners.min() >= 0
-    assert corners.max() <= 100
+    assert corners.min() == 0
+    assert corners.max() == 128 - 28
     for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert np.abs(corners[:, a] - corners[:, b]).max(axis=1).min() >= 28
+        assert np.abs(corners[:, a] - corners[:, b]).max(axis=1).min() == 28
+
+
+def test_scales_are_uniform(pool):
+    scales = draw_layout(np.random.default_rng(0), black_textures(), pool, "natural").scales
+    assert kstest(scales.ravel(), uniform(1, 0.25).cdf).pvalue > 0.001
 
 
 def test_boxes_distances_and_margins(pool):

@@ -302,6 +302,17 @@ def test_few_images_that_differ_leave_the_true_difference_in_the_interval():
     assert covered >= 0.93 * 200
 
 
+def test_as_many_gained_as_lost_tells_nothing():
+    """Resamples with as many of both, a third of them, count on either side."""
+    a, b = (right[None] for right in _table(0, 1, 1, 8))
+    assert paired_bootstrap(a, b).p == 1
+
+
+def test_few_images_that_differ_from_the_null_tell_no_more_than_a_sign_test():
+    right = np.arange(400)[None] >= 3
+    assert bootstrap_contrast([right], [1], null=1.0).p == 2 * 0.5**3
+
+
 def test_seed_of_the_resampling_decides():
     a, b = _random(3), _random(3, seed=1)
     assert paired_bootstrap(a, b) == paired_bootstrap(a, b, seed=0)

@@ -1,13 +1,21 @@
 """Digits and their places, from scores of locations."""
 
+from collections import OrderedDict
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
+from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
+from mmnist.evaluation import predict
 from mmnist.evaluation.predict import read_digits
 from mmnist.evaluation.readings import COLUMNS, find_digits, write_readings
+from mmnist.models.maximum import MaximumNetwork
 
 
 def scores(*digits, images=2, grid=16):
@@ -90,6 +98,37 @@ def test_places_nearby_are_one_digit_whatever_the_stride():
     assert wide["digit"].tolist() == [4, 5]
     # 16 pixels apart: they cannot be two.
     assert find_digits(scores((0, 4, 2, 2, 15), (0, 5, 2, 4, 14)), 8)["digit"].tolist() == [4]
+
+
+class SevenWhereBright(nn.Module):
+    """In place of the layers of a reader; on its grid of 8 px."""
+
+    def forward(self, images):
+        made = torch.zeros(len(images), 11, *(side // 8 for side in images.shape[2:]))
+        made[:, 0], made[:, 1 + 7] = 8, 20 * functional.avg_pool2d(images, 8)[:, 0]
+        return made
+
+
+def test_positions_are_those_in_the_images_whatever_the_network_sees(monkeypatch):
+    experiment = Experiment.model_validate(
+        {
+            "name": "reader",
+            "model": {"architecture": "digit_reader", "size": 0.5},
+            "resize": 64,
+            "normalisation": "unit",
+            "train": {"batch_size": 2},
+            "compute": {"device": "cpu", "precision": "fp32"},
+        }
+    )
+    network = MaximumNetwork(OrderedDict(only=SevenWhereBright()))
+    monkeypatch.setattr(predict, "load_best_model", lambda *_: network)
+    images = np.zeros((3, 128, 128), np.uint8)
+    for image, row in zip(images, (16, 48, 96), strict=True):
+        image[row : row + 16, 80:96] = 255  # one location of the grid, 16 px here
+    found = read_digits(SimpleNamespace(experiment=experiment), images, "cpu")
+    assert found[["Id", "digit"]].to_numpy().tolist() == [[0, 7], [1, 7], [2, 7]]
+    np.testing.assert_allclose(found["x"], 80.5, atol=0.1)
+    np.testing.assert_allclose(found["y"], [16.5, 48.5, 96.5], atol=0.1)
 
 
 def test_three_digits_are_found_where_there_are_three():

@@ -122,6 +122,25 @@ def test_digits_may_touch():
     assert read_three(scores).logits.argmax() == 8
 
 
+def test_a_location_near_two_places_is_counted_in_the_first_only():
+    scores = torch.zeros(1, NUM_OUTCOMES, 1, 12)
+    scores[:, 0] = 12
+    for digit, column, score in [(9, 4, 30), (8, 6, 26), (1, 7, 25), (3, 11, 24)]:
+        scores[0, 1 + digit, 0, column] = score
+    places = three_places(scores)
+    assert places.middles[0, :, 1].tolist() == [4, 7, 11]
+    assert places.scores[1:, 0].argmax(dim=0).tolist() == [9, 1, 3]
+
+
+def test_places_are_ranked_by_the_odds_of_any_digit():
+    scores = torch.zeros(1, NUM_OUTCOMES, 1, 12)
+    scores[:, 0] = 12
+    scores[0, 1:4, 0, 3] = 20.0  # one of three, each less likely than the digit at 7
+    scores[0, 1 + 7, 0, 7] = 20.5
+    scores[0, 1 + 5, 0, 11] = 20.0
+    assert three_places(scores).middles[0, :, 1].tolist() == [3, 7, 11]
+
+
 @pytest.mark.parametrize("read", [read_single, read_three])
 def test_gradients(read):
     scores = 3 * torch.randn(2, NUM_OUTCOMES, 4, 7, generator=torch.manual_seed(2)).double()

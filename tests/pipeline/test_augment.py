@@ -37,12 +37,12 @@ def only(*names):
     return AugmentSettings.model_validate({name: {"magnitude": MAGNITUDES[name]} for name in names})
 
 
-def parameters(homography=None, jitter=0.0, brightness=0.0, contrast=1.0, count=1):
+def parameters(homography=None, jitter=0.0, brightness=0.0, contrast=1.0, count=1, noise_seed=5):
     """Explicit parameters, neutral where not given."""
     if homography is None:
         homography = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
     values = (torch.full((len(homography),), v).double() for v in (jitter, brightness, contrast))
-    return Parameters(homography, *values, noise_seed=5)
+    return Parameters(homography, *values, noise_seed=noise_seed)
 
 
 def noise_images(count, size):
@@ -123,6 +123,15 @@ def test_jitter_offsets_are_uniform_and_independent_in_x_and_y():
         assert stats.kstest(offset.numpy(), stats.uniform(-0.1, 0.2).cdf).pvalue > 0.001
     assert abs(np.corrcoef(offset_x, offset_y)[0, 1]) < 0.04
     assert abs(np.corrcoef(offset_x[1:], offset_x[:-1])[0, 1]) < 0.04
+
+
+def test_jitter_offsets_follow_from_their_seed():
+    one, again, other = (
+        transform(noise_images(1, 16), parameters(jitter=0.1, noise_seed=seed))
+        for seed in (5, 5, 6)
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
 
 
 def test_lighting_comes_after_resampling():

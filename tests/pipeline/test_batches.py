@@ -55,6 +55,13 @@ def test_only_the_given_images():
     assert seen(batches(index=index)) == [5, 17, 99]
 
 
+def test_which_digits_are_present_goes_with_the_image():
+    digits = np.stack([LABELS, (LABELS + 1) % 10], axis=1)
+    ((_, labels, present),) = batches(index=np.array([7, 30, 99, 4]), digits=digits, shuffle=True)
+    expected = torch.eye(10)[labels] + torch.eye(10)[(labels + 1) % 10]
+    assert torch.equal(present, expected)
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_change_nothing(workers):
     assert seen(batches(shuffle=True, workers=workers)) == seen(batches(shuffle=True))
@@ -86,6 +93,17 @@ def test_an_epoch_shows_new_augmentations():
     passed.epoch = 1
     second = torch.cat([images for images, _ in passed]).sort(dim=0).values
     assert not torch.equal(first, second)
+
+
+def test_each_batch_and_each_seed_has_augmentations_of_its_own():
+    augment = Augment(AugmentSettings(brightness=FractionSettings(magnitude=0.5, probability=1.0)))
+    same = np.full(32, 100)  # one image only: what differs is its augmentation
+    drawn = [
+        images[:, 0, 0, 0].tolist()
+        for seed in (0, 1)
+        for images, _ in batches(index=same, seed=seed, augment=augment)
+    ]
+    assert len(set(map(tuple, drawn))) == 4
 
 
 def test_batches_stay_on_their_device():

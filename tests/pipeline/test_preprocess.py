@@ -33,6 +33,13 @@ def test_imagenet_is_torchvisions_normalisation():
     torch.testing.assert_close(Preprocess(128, "imagenet", 3)(IMAGES), expected, rtol=0, atol=1e-5)
 
 
+def test_imagenet_of_one_channel_has_the_mean_statistics():
+    mean, deviation = (0.485 + 0.456 + 0.406) / 3, (0.229 + 0.224 + 0.225) / 3
+    expected = (IMAGES.float() / 255 - mean) / deviation
+    x = Preprocess(128, "imagenet", 1)(IMAGES)
+    torch.testing.assert_close(x, expected.unsqueeze(1), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [32, 64, 100, 256])
 def test_resizing_is_pillows_antialiased_bilinear(size):
     x = Preprocess(size, "unit", 1)(IMAGES)

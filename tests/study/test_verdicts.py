@@ -1,11 +1,10 @@
 """Verdicts on results whose answer is known."""
 
 from dataclasses import replace
-from math import isnan
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
@@ -285,6 +284,14 @@ def test_costs_that_cannot_be_compared(measure, of_a, reason):
     assert judgement.own.remark == reason
 
 
+def test_the_costs_of_all_rounds_must_be_comparable():
+    moved, memory = [cost(1), cost(1, device="H200")], {**FOUR_TIMES, "measure": "memory"}
+    a, b = variant("a", costs=moved), variant("b", costs=moved)
+    assert judged([FOUR_TIMES], a, b)[0].own.remark == "measured on different devices"
+    a, b = variant("a", costs=[cost(1), cost(1, batch_size=64)]), variant("b", costs=[cost(1)] * 2)
+    assert judged([memory], a, b)[0].own.remark == "measured with different batch sizes"
+
+
 def test_memory_is_held_against_its_quotient():
     claim = {**FOUR_TIMES, "measure": "memory", "factor": 2}
     a = variant("a", costs=[cost(1, 200), cost(1, 210)])
@@ -335,7 +342,10 @@ def test_published_diminishing_is_a_z_test():
     (test,) = finding.tests
     assert finding.verdict == Verdict.HOLDS
     assert test.estimate == pytest.approx(0.29)
-    assert not isnan(test.interval[0])
+    deviation = np.sqrt((0.5 * 0.5 + 4 * 0.8 * 0.2 + 0.81 * 0.19) / 1000)
+    assert test.p == pytest.approx(2 * norm.sf(0.29 / deviation))
+    half = 1.959964 * deviation
+    assert test.interval == pytest.approx((0.29 - half, 0.29 + half), rel=1e-6)
 
 
 def test_one_seed_against_several_compares_two_networks_and_says_so():
@@ -345,6 +355,16 @@ def test_one_seed_against_several_compares_two_networks_and_says_so():
     gained, lost = (a.right[0] & ~b.right[0]).sum(), (~a.right[0] & b.right[0]).sum()
     assert test.p == pytest.approx(binomtest(gained, gained + lost).pvalue)
     assert (test.method, test.one_of_several) == (Method.MCNEMAR, True)
+
+
+def test_networks_of_the_same_seed_are_compared():
+    rng = np.random.default_rng(0)
+    a, b = variant("a", seeds(rng, 0.9, 0.7)), variant("b", seeds(rng, 0.8))
+    a = replace(a, runs=(Curve([1.0], 5), Curve([1.0], 7)))
+    b = replace(b, runs=(Curve([1.0], 7),))
+    (test,) = judged([BETTER], a, b)[0].own.tests
+    gained, lost = (a.right[1] & ~b.right[0]).sum(), (~a.right[1] & b.right[0]).sum()
+    assert test.p == pytest.approx(binomtest(gained, gained + lost).pvalue)
 
 
 @pytest.mark.parametrize("differing", [3, 4, 5])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback, TrainEvalCallback
+from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
@@ -52,12 +53,13 @@ def fit(model, dls, *callbacks, epochs=1, lr=0.1, splitter=None) -> Learner:
     return learner
 
 
+@pytest.mark.parametrize("clip", [[], [GradientClip(0.01)]], ids=["plain", "clipped"])
 @pytest.mark.parametrize("count", [24, 20])
-def test_accumulated_small_batches_make_the_step_of_a_large_one(count):
+def test_accumulated_small_batches_make_the_step_of_a_large_one(count, clip):
     # 20 images in batches of 4: a full group of three batches, then one of two.
     small, large = linear(), linear()
-    fit(small, loaders(4, count), Accumulate(3))
-    fit(large, loaders(12, count))
+    fit(small, loaders(4, count), Accumulate(3), *clip)
+    fit(large, loaders(12, count), *clip)
     for one, other in zip(small.parameters(), large.parameters(), strict=True):
         torch.testing.assert_close(one, other)
 
@@ -95,10 +97,14 @@ def test_average_is_what_validation_sees_and_training_goes_on_with_the_weights()
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("frozen", [1, 1, 5, 5, 5, 5]), ("gradual", [1, 1, 2, 2, 3, 3])],
+    ("mode", "pretraining", "expected"),
+    [
+        ("frozen", 0, [1, 1, 5, 5, 5, 5]),
+        ("gradual", 0, [1, 1, 2, 2, 3, 3]),
+        ("gradual", 1, [5, 1, 1, 2, 2, 3]),
+    ],
 )
-def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
+def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, pretraining, expected):
     class Count(Callback):
         order = 100
 
@@ -127,7 +133,7 @@ def test_unfreezing_lets_more_groups_train_as_epochs_pass(mode, expected):
     fit(
         model,
         loaders(12),
-        Unfreeze(settings),
+        Unfreeze(settings, pretraining),
         Count(),
         Stop(),
         epochs=6,

@@ -63,6 +63,16 @@ def test_one_cycle_is_torchs_one_cycle():
         scheduler.step()
 
 
+def test_momentum_does_not_fall_below_zero():
+    values = {"learning_rate": 0.02, "momentum": 0.05, "schedule": "one_cycle", "epochs": 30}
+    cycle = Experiment.model_validate(
+        {"name": "any", "model": {"architecture": "simple_cnn"}, "train": values}
+    )
+    momenta = [momentum_at(cycle, epoch, step / 4) for epoch in range(30) for step in range(4)]
+    assert min(momenta) == pytest.approx(0, abs=1e-4)
+    assert min(momenta) >= 0
+
+
 def test_constant():
     rates = {learning_rate_at(settings("constant"), epoch, 0.3) for epoch in range(30)}
     assert rates == {0.02}

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from mmnist.config.model import ModelSettings
 from mmnist.config.training import PretrainingSettings
 from mmnist.models.factory import build_model
-from mmnist.models.maximum import Reading
+from mmnist.models.maximum import Reading, read_single
+from mmnist.training import selection
 from mmnist.training.objective import probability_of
 from mmnist.training.selection import SelectPatches, draw_worst
 
@@ -72,6 +73,21 @@ def test_parts_of_a_batch_stay_together_and_the_network_as_it_is():
     torch.testing.assert_close(select.learn.yb[0], labels[chosen], rtol=0, atol=0)
     assert all(module.training for module in model.modules())
     torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_patches_are_read_as_patches_and_chosen_by_their_own_labels(monkeypatch):
+    """By a network that would look for three digits in an image."""
+    torch.manual_seed(0)
+    model = build_model(ModelSettings(architecture="digit_reader", size=0.5, digits="three"))
+    nn.init.normal_(model.locations.weight)
+    nn.init.zeros_(model.locations.bias)
+    select, seen = callback(model.train(), candidates=3), []
+    (images,), (labels, _) = select.learn.xb, select.learn.yb
+    monkeypatch.setattr(selection, "draw_worst", lambda w, n: seen.append(w) or draw_worst(w, n))
+    select.before_batch()
+    with torch.no_grad():
+        outcomes = read_single(model.eval().joint_scores(images)).outcomes.exp()
+    torch.testing.assert_close(seen, [1 - outcomes[torch.arange(24), labels + 1]])
 
 
 def test_kernels_get_gradients_after_they_were_read_with():
