@@ -166,7 +166,7 @@ def _render_experiment(
     best = best_variant(comparison.variants.values())
     if best and (picture := _picture(files, title, f"Most confident errors, experiment {name}")):
         yield (
-            f"The validation images that the best variant, {line(best.label)}, got most "
+            f"The validation images that the best variant ({line(best.label)}) got most "
             "confidently wrong (label, what its seeds said together, and the mean of their "
             "probabilities for it):"
         )
