@@ -13,6 +13,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
+
+#: Wider than any table, in characters: rich measures within the width of a console.
+_WIDE = 1000
 
 
 class _Console(Console):
@@ -37,6 +41,15 @@ def warn(text: str) -> None:
     """Show a warning, on a line of its own."""
     messages.print("[yellow]warning[/yellow]: ", end="")
     messages.print(text, markup=False, soft_wrap=True)
+
+
+def natural_width(table: Table) -> int:
+    """Width in characters at which nothing in a table is wrapped or cut.
+
+    To fit a table into a narrow terminal, rich cuts numbers off and drops columns. A table whose
+    `width` is this one, printed with `crop=False`, keeps them: the terminal wraps its lines.
+    """
+    return Console(width=_WIDE).measure(table).maximum
 
 
 def clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from mmnist.cli import run
 from mmnist.data.generate import GENERATOR_VERSION
 from mmnist.data.store import StoreWriter, open_store
+from mmnist.terminal import console
 
 COUNTS = (42, 421, 1029, 1991, 3171, 4223, 6184, 8866, 10621, 13452)
 
@@ -111,7 +112,11 @@ def write_labels(labels: np.ndarray) -> None:
         writer.finish({"kind": "competition"})
 
 
-def test_info_shows_the_split_of_a_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", [20, 80])
+def test_info_shows_the_split_of_a_configuration(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "width", width)  # a narrow terminal cuts no number off
     write_labels(np.repeat(np.arange(10), [count // 42 for count in COUNTS]))
     Path("c.yaml").write_text(
         "model: {architecture: resnet, size: 18}\n"

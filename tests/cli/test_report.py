@@ -12,6 +12,7 @@ from fake_runs import certain, data_record, environment, epoch_row, write_run
 
 from mmnist.cli import run as run_cli
 from mmnist.config.schema import Experiment
+from mmnist.terminal import console
 
 FIGURES = ["accuracy.png", "confusion.png", "loss.png", "time.png"]
 
@@ -40,6 +41,15 @@ def _folder(tmp_path, monkeypatch):
 
 def _files(folder):
     return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_a_narrow_terminal_cuts_no_number(capsys, monkeypatch):
+    _write_run("a")
+    monkeypatch.setattr(console, "width", 30)
+    assert run_cli(["report", "a"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "9 10 † 1.000 0.700 0.824" in lines
+    assert "9 3 · · · · · · · · 7" in lines
 
 
 @pytest.mark.parametrize("argument", ["a", "runs/a", "runs/a/seed-0"])

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from training.interruption import assert_same_result, interrupted_after
 from mmnist.report import figures
 from mmnist.report.study import page
 from mmnist.runs import Run
+from mmnist.terminal import console
 from mmnist.training import measuring
 from mmnist.training.cost import measure_cost
 
@@ -73,11 +75,12 @@ def study(tmp_path, easy_store):
     return tmp_path / "rates.yaml"
 
 
-def test_a_study_from_its_file_to_its_page(study, mmnist, tmp_path):
+def test_a_study_from_its_file_to_its_page(study, mmnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "width", 20)  # a narrow terminal cuts nothing off
     done = mmnist("reproduce", "--file", study.name, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "2 runs, about 0:" in done.stdout
-    assert "rate: fast, shared: fast" in done.stdout
+    assert re.search("rate: fast, shared: fast +new +4 of 4 +320 +0:00:", done.stdout)
     assert not (tmp_path / "runs" / "rates" / "fast").exists()
     costs = json.loads((tmp_path / "runs" / "rates" / "study" / "costs.json").read_text("utf-8"))
     assert set(costs) == {"fast", "slow"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mmnist.config.schema import SplitSettings
 from mmnist.data.store import Store, StoreWriter
@@ -41,6 +42,18 @@ def test_facts_and_counts(store):
     assert cells(table, "split: train") == ["0", "0", "0", "24", *"00000", "8", "32"]
     assert cells(table, "validate") == ["0", "0", "0", "6", *"00000", "2", "8"]
     assert cells(table, "test") == [*"0000100001", "2"]
+
+
+def test_no_number_is_cut_in_a_narrow_terminal(store):
+    _, table = describe_dataset(store, SplitSettings(method="ordered", fraction=0.8), "x.yaml")
+    console = Console(width=40, color_system=None)
+    with console.capture() as capture:
+        console.print(table, crop=False)
+    text = capture.get()
+    assert "…" not in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["9"] == ["10", "25.00%", "1", "50.00%", "8", "2"]
+    assert rows["all"] == ["40", "2", "32", "8"]
 
 
 def test_captions_say_what_is_known(store):

@@ -1,6 +1,7 @@
 """The report in the terminal."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mmnist.report.text import plain_text, render_text
 
 def _shown(runs, width=80):
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
-    console.print(render_text(build_report(runs), width))
+    console.print(render_text(build_report(runs), width), crop=False)
     return console.file.getvalue()
 
 
@@ -68,6 +69,26 @@ def test_many_runs_wrap_into_groups_that_fit(make_run, width, shared):
     for run in runs:
         assert percent(run.summary.valid.accuracy) in text
         assert percent_interval(run.summary.valid.interval) in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("width", [20, 40])
+def test_no_number_of_a_table_is_cut_in_a_narrow_terminal(make_run, count, width):
+    # Counts so large that the confusion matrix has more than 80 characters.
+    large = {"support": (5, *[2_000] * 9), "errors": 0.4, "epochs": 1}
+    runs = [make_run(f"run_{index}", **large) for index in range(count)]
+    narrow, wide = _shown(runs, width), _shown(runs, 400)
+    numbers = {word for word in wide.split() if word.replace(",", "").replace(".", "").isdigit()}
+    assert len(numbers) > 30
+    assert numbers - set(narrow.split()) == set()
+    assert "…" not in narrow
+
+
+def test_a_narrow_terminal_shows_the_same_tables(make_run):
+    run = make_run(epochs=1)
+    narrow, wide = (re.findall(r"^\d .*", _shown([run], width), re.M) for width in (40, 120))
+    assert narrow == wide
+    assert len(narrow) == 20  # per-class numbers and a confusion matrix
 
 
 def test_as_many_runs_stand_side_by_side_as_fit(make_run):

@@ -116,7 +116,7 @@ def info(
     facts, labels = describe_dataset(store, settings.split, str(config or "default"))
     for title, value in facts.items():
         console.print(f"{title + ':':<13}{value}", markup=False, soft_wrap=True)
-    console.print(labels)
+    console.print(labels, crop=False)
 
 
 @app.command()

@@ -100,7 +100,7 @@ def _report_runs(runs: list[str], format: Format, output: Path | None, root: Pat
         found = [run for run in found if run not in empty]
     content = build_report(found)
     if format == "text":
-        console.print(render_text(content, console.width))
+        console.print(render_text(content, console.width), crop=False)
     else:
         typer.echo(FORMATS[format][0](content), nl=False)
         for warning in content.warnings:

@@ -124,8 +124,9 @@ def _run_study(
         deadline=deadline,
         say=_say,
     )
-    table, time = describe_plan(planned, measure(rounds=dict.fromkeys(configs, 1)), images)
-    console.print(table)
+    costs = measure(rounds=dict.fromkeys(configs, 1))
+    table, time = describe_plan(planned, costs, images, console.width)
+    console.print(table, crop=False)
     _say(time)
     if not dry_run:
         measure(rounds=rounds_of(loaded, planned))

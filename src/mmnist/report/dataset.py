@@ -10,12 +10,15 @@ from mmnist.data.splits import split_indices
 from mmnist.data.store import Store
 from mmnist.errors import InputError
 from mmnist.task import CLASSES
+from mmnist.terminal import natural_width
 
 
 def describe_dataset(
     store: Store, settings: SplitSettings, origin: str
 ) -> tuple[dict[str, str], Table]:
     """Facts about a data set by title, and a table of how often each label occurs.
+
+    Print the table with `crop=False`: it is as wide as its numbers.
 
     Args:
         store: the data set.
@@ -85,4 +88,5 @@ def _label_table(store: Store, split: dict[str, list[int]]) -> Table:
             if title in parts:
                 cells.append(f"{values[label] / sum(values):.2%}")
         table.add_row(str(label), *cells)
+    table.width = natural_width(table)
     return table

@@ -6,8 +6,8 @@ from mmnist.report.table import Table
 
 
 def escape_markdown(text: str) -> str:
-    """`text` escaped so that Markdown shows it literally."""
-    return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", text)
+    """`text` escaped so that Markdown shows it literally, also GitHub's with `$math$`."""
+    return re.sub(r"([\\`*_{}\[\]<>|#$])", r"\\\1", text)
 
 
 def markdown_rows(table: Table) -> str:

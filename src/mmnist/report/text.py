@@ -22,6 +22,7 @@ from mmnist.report.content import (
 from mmnist.report.entry import DATA, Entry
 from mmnist.report.run_tables import confusion_table, per_class_table
 from mmnist.report.table import Column, Table
+from mmnist.terminal import natural_width
 
 #: Width of a saved text report, in characters.
 SAVED_WIDTH = 100
@@ -33,7 +34,10 @@ _NAME = 26
 
 
 def render_text(report: Report, width: int) -> RenderableType:
-    """The report, for a console of `width` characters."""
+    """The report, for a console of `width` characters; print it with `crop=False`.
+
+    Text is wrapped to the width. Tables of numbers are wider if they have to be.
+    """
     single = len(report.entries) == 1
     parts: list[RenderableType] = [
         _header(report.entries[0]) if single else _overview(report),
@@ -53,13 +57,13 @@ def render_text(report: Report, width: int) -> RenderableType:
 def plain_text(report: Report) -> str:
     """The report as text without colours, `SAVED_WIDTH` characters wide."""
     console = Console(file=io.StringIO(), width=SAVED_WIDTH, color_system=None, highlight=False)
-    console.print(render_text(report, SAVED_WIDTH))
+    console.print(render_text(report, SAVED_WIDTH), crop=False)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _header(entry: Entry) -> RenderableType:
-    lines = Grid.grid(padding=(0, 2))
+    lines = Grid.grid(*(GridColumn(overflow="fold") for _ in range(2)), padding=(0, 2))
     lines.add_row("network", Text(describe_model(entry.run.experiment)))
     lines.add_row("data", DATA[entry.origin])
     lines.add_row("validation", f"{entry.metrics.n:,} images (split {entry.split})")
@@ -72,6 +76,7 @@ def _header(entry: Entry) -> RenderableType:
 def _overview(report: Report) -> Grid:
     lines = Grid.grid(padding=(0, 2))
     lines.add_column(style="bold", overflow="fold", max_width=_NAME)
+    lines.add_column(overflow="fold")
     for entry in report.entries:
         data = f"{DATA[entry.origin]}; best epoch {entry.progress}"
         about = Text(f"{describe_model(entry.run.experiment)}\n{data}")
@@ -99,11 +104,12 @@ def _class_tables(report: Report, width: int) -> Iterator[RenderableType]:
         _block(table, columns, entry, label)
         for (label, columns), entry in zip(runs, report.entries, strict=True)
     ]
-    size = max(1, (width - _width(left)) // (_GAP + max(map(_width, blocks))))
+    size = max(1, (width - natural_width(left)) // (_GAP + max(map(natural_width, blocks))))
     for start in range(0, len(blocks), size):
         row = [left, *blocks[start : start + size]]
         grid = Grid.grid(*(GridColumn(vertical="bottom") for _ in row), padding=(0, _GAP, 0, 0))
         grid.add_row(*row)
+        grid.width = natural_width(grid)
         yield grid
 
 
@@ -121,6 +127,7 @@ def _block(
             style="dim" if place in small else None,
             end_section=place in ends,
         )
+    block.width = natural_width(block)
     return block
 
 
@@ -132,6 +139,7 @@ def _confusion(entry: Entry) -> Group:
         cells = [Text("·" if count == "0" else count) for count in counts]
         cells[place].stylize("green")
         block.add_row(label, *cells)
+    block.width = natural_width(block)
     return Group(Text(table.title, style="bold"), block)
 
 
@@ -140,8 +148,3 @@ def _empty(columns: Sequence[Column]) -> Grid:
     for column in columns:
         block.add_column(column.heading, justify="left" if column.left else "right", no_wrap=True)
     return block
-
-
-def _width(block: Grid) -> int:
-    """Width of a block in characters, wherever it is shown."""
-    return Console(width=1000).measure(block).maximum

@@ -2,6 +2,7 @@
 
 from html.parser import HTMLParser
 
+from mmnist.report.markdown import escape_markdown
 from mmnist.report.study.html import render_html
 
 PAGE = """\
@@ -48,6 +49,13 @@ def test_verdicts_are_coloured():
     assert text.count('<strong class="does-not-hold">does not hold</strong>') == 1
     for name in ("holds", "does-not-hold", "cannot-be-told"):
         assert f".{name} {{ color:" in text
+
+
+def test_what_is_escaped_is_shown_literally():
+    text = "$x$ costs $5 | _a_ #1 \\ [b]"
+    markdown = escape_markdown(text)
+    assert markdown == r"\$x\$ costs \$5 \| \_a\_ \#1 \\ \[b\]"
+    assert f"<p>{text}</p>" in render_html(markdown, "t")
 
 
 def test_markup_of_the_text_is_not_run():

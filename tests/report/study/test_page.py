@@ -154,6 +154,7 @@ def test_pictures_of_errors_where_the_data_are_there(make_result, easy_store, tm
     )
     page = write_study_page(result, tmp_path / "out")[0].read_text(encoding="utf-8")
     assert "![Most confident errors, experiment resize](figures/misclassified_resize.png)" in page
+    assert "that the best variant (64 px) got most confidently wrong (" in page
     assert "No pictures" not in page
 
 

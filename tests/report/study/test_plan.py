@@ -14,13 +14,13 @@ from mmnist.study.plan import plan_runs
 def shown(result):
     """Rows of the plan for 4,000 training and 1,000 validation images, and its sentence."""
 
-    def show(costs, seeds=1):
+    def show(costs, seeds=1, width=120):
         planned = plan_runs(result.loaded, result.folder, seeds=seeds)
         images = dict.fromkeys(("small", "large", "never"), (4000, 1000))
-        table, sentence = describe_plan(planned, costs, images)
-        console = Console(width=120, color_system=None)
+        table, sentence = describe_plan(planned, costs, images, width)
+        console = Console(width=width, color_system=None)
         with console.capture() as capture:
-            console.print(table)
+            console.print(table, crop=False)
         return [" ".join(line.split()) for line in capture.get().splitlines()[1:]], sentence
 
     return show
@@ -52,3 +52,21 @@ def test_times_are_those_of_typical_measurements(shown):
         "large/seed-3 resize: large, final: best new 6 of 6 4,000 unknown",
     ]
     assert sentence.startswith("12 runs, about 0:48:00 to go, plus 2 of unknown duration")
+
+
+def test_a_narrow_terminal_shows_the_same_plan(shown):
+    costs = {name: [cost] for name, cost in COSTS.items()}
+    assert shown(costs, width=40) == shown(costs)
+
+
+def test_long_names_are_folded_and_numbers_are_not(result):
+    planned = plan_runs(result.loaded, result.folder)
+    named = planned[-1].config.model_copy(update={"name": "n" * 100})
+    images = {named.name: (45_000, 5_000)}
+    table, _ = describe_plan([replace(planned[-1], config=named)], {}, images, 40)
+    console = Console(width=40, color_system=None)
+    with console.capture() as capture:
+        console.print(table, crop=False)
+    lines = capture.get().splitlines()
+    assert lines[1].split()[-5:] == ["6", "of", "6", "45,000", "unknown"]
+    assert max(map(len, lines)) == 80

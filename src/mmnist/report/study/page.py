@@ -22,7 +22,7 @@ from mmnist.report.study.runs import write_runs
 from mmnist.report.study.setting import describe_setting, missing_runs
 from mmnist.report.study.summary import line, render_head, render_summary
 from mmnist.report.study.table import write_table
-from mmnist.report.study.wording import count, joined
+from mmnist.report.study.wording import best_variant, count, joined
 from mmnist.report.table import Table
 from mmnist.study.results import UNJUDGED, ComparisonResult, StudyResult
 from mmnist.terminal import messages
@@ -163,10 +163,12 @@ def _render_experiment(
     if links := _links(files, f"per_class_{name}"):
         yield f"Precision, recall and F1 by digit: {links}."
     title = f"misclassified_{name}"
-    if picture := _picture(files, title, f"Most confident errors, experiment {name}"):
+    best = best_variant(comparison.variants.values())
+    if best and (picture := _picture(files, title, f"Most confident errors, experiment {name}")):
         yield (
-            "The validation images that the best variant got most confidently wrong (label, what "
-            "its seeds said together, and the mean of their probabilities for it):"
+            f"The validation images that the best variant ({line(best.label)}) got most "
+            "confidently wrong (label, what its seeds said together, and the mean of their "
+            "probabilities for it):"
         )
         yield picture
 

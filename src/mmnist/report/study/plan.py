@@ -6,13 +6,17 @@ from rich.table import Table
 
 from mmnist.study.costs import Cost, typical_cost
 from mmnist.study.plan import PlannedRun, seconds_left
-from mmnist.terminal import clock
+from mmnist.terminal import clock, natural_width
+
+#: Names are folded until a table has this width in characters; the terminal wraps longer lines.
+_LEAST_WIDTH = 80
 
 
 def describe_plan(
     planned: Sequence[PlannedRun],
     costs: Mapping[str, Sequence[Cost]],
     images: Mapping[str, tuple[int, int]],
+    width: int,
 ) -> tuple[Table, str]:
     """A table of the runs with the time that each will take, and a sentence on the time of all.
 
@@ -20,12 +24,14 @@ def describe_plan(
         planned: the runs.
         costs: the measured costs of configurations by name; of those without, times are unknown.
         images: numbers of training and validation images of each configuration by name.
+        width: of the console, in characters. Names are folded to fit it, but not into less than 80:
+            print the table with `crop=False`.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("run", "for", "state"):
         table.add_column(title, overflow="fold")
     for title in ("epochs", "images", "time"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     total, unknown, devices = 0.0, 0, set()
     for each in planned:
         config, time = each.config, "–"
@@ -46,6 +52,7 @@ def describe_plan(
             f"{images[config.name][0]:,}",
             time,
         )
+    table.width = min(natural_width(table), max(width, _LEAST_WIDTH))
     beside = f", plus {unknown} of unknown duration" if unknown else ""
     where = f" ({', '.join(sorted(devices))})" if devices else ""
     return table, (
