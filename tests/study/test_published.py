@@ -117,7 +117,7 @@ BAD = [
     (
         "per_class",
         ("0,1,0.4", "0,nan,0.4"),
-        "precision: wanted a number from 0 to 1, got the number nan",
+        "precision: wanted a finite number from 0 to 1, got the number nan",
     ),
     ("per_class", ("size,small", "size,huge"), "experiment size has no variant 'huge'; it has: sm"),
     ("accuracy", ("size,", "seize,"), "accuracy.csv:2: there is no experiment 'seize'"),
@@ -147,7 +147,7 @@ BAD = [
     (
         "curves",
         ("1.91", "inf"),
-        "curves.csv:2: valid_loss: wanted a number of at least 0, got the number inf",
+        "curves.csv:2: valid_loss: wanted a finite number of at least 0, got the number inf",
     ),
 ]
 
