@@ -19,6 +19,20 @@ from mmnist.records import (
 from mmnist.runs import Run, run_of
 
 
+def experiment(name: str = "a", seed: int = 0) -> Experiment:
+    """A small configuration."""
+    return Experiment.model_validate(
+        {"name": name, "seed": seed, "model": {"architecture": "resnet", "size": 18}}
+    )
+
+
+def begin_runs(root: Path) -> Path:
+    """Runs a (seeds 0, 2 and 10) and b (seed 0), which have nothing but their configuration."""
+    for name, seed in [("a", 0), ("a", 2), ("a", 10), ("b", 0)]:
+        run_of(experiment(name, seed), root).write_config(experiment(name, seed))
+    return root
+
+
 def data_record(fingerprint: str = "1a2b3c4d5e6f7890", *, generated: bool = True) -> DataRecord:
     """What a run records of a data set."""
     made = {"generator_version": 3, "seed": 0, "labels": "natural", "digits": "/somewhere/mnist"}

@@ -1,24 +1,16 @@
 """Runs are found by what people type."""
 
 import pytest
+from fake_runs import begin_runs, experiment
 
-from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
 from mmnist.finding import find_run, find_runs
 from mmnist.runs import run_of
 
 
-def experiment(name: str = "a", seed: int = 0) -> Experiment:
-    return Experiment.model_validate(
-        {"name": name, "seed": seed, "model": {"architecture": "resnet", "size": 18}}
-    )
-
-
 @pytest.fixture
 def root(tmp_path):
-    for name, seed in [("a", 0), ("a", 2), ("a", 10), ("b", 0)]:
-        run_of(experiment(name, seed), tmp_path).write_config(experiment(name, seed))
-    return tmp_path
+    return begin_runs(tmp_path)
 
 
 @pytest.mark.parametrize(

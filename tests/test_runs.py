@@ -4,24 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_runs import epoch_row, write_run
+from fake_runs import begin_runs, epoch_row, experiment, write_run
 
-from mmnist.config.schema import Experiment
 from mmnist.errors import InputError
-from mmnist.runs import Run, run_of
-
-
-def experiment(name: str = "a", seed: int = 0) -> Experiment:
-    return Experiment.model_validate(
-        {"name": name, "seed": seed, "model": {"architecture": "resnet", "size": 18}}
-    )
+from mmnist.runs import Run
 
 
 @pytest.fixture
 def root(tmp_path):
-    for name, seed in [("a", 0), ("a", 2), ("a", 10), ("b", 0)]:
-        run_of(experiment(name, seed), tmp_path).write_config(experiment(name, seed))
-    return tmp_path
+    return begin_runs(tmp_path)
 
 
 def test_experiment_comes_back(root):

@@ -60,21 +60,36 @@ def test_all_planned_runs_are_checked_before_the_first_one(mmnist, config, tmp_p
     assert not (tmp_path / "runs" / "tiny" / "seed-0").exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
-def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
-    path = tmp_path / "long.yaml"
+def write_long(tiny, folder):
+    """The configuration of a training that only a signal ends."""
+    path = folder / "long.yaml"
     path.write_text(dump_experiment(tiny(name="long", train={"epochs": 500})), encoding="utf-8")
+    return path
+
+
+def start(path, stderr):
+    """Train a configuration in a process of its own, with pipes for what it says."""
     process = subprocess.Popen(
         [sys.executable, "-m", "mmnist", "train", str(path)],
-        cwd=tmp_path,
+        cwd=path.parent,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
-    run = Run(tmp_path / "runs" / "long" / "seed-0")
+    return process, Run(path.parent / "runs" / path.stem / "seed-0")
+
+
+def wait_for_an_epoch(run):
     deadline = time.monotonic() + 120
     while not run.metrics_file.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
+    path = write_long(tiny, tmp_path)
+    process, run = start(path, stderr=subprocess.PIPE)
+    wait_for_an_epoch(run)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -96,20 +111,10 @@ def test_ctrl_c_leaves_a_run_that_resume_continues(mmnist, tiny, tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_saves_if_nobody_reads_the_output_any_more(tiny, tmp_path):
     """As of `mmnist train … 2>&1 | tee log`, where Ctrl-C ends `tee`, too."""
-    path = tmp_path / "long.yaml"
-    path.write_text(dump_experiment(tiny(name="long", train={"epochs": 500})), encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mmnist", "train", str(path)],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    run = Run(tmp_path / "runs" / "long" / "seed-0")
+    process, run = start(write_long(tiny, tmp_path), stderr=subprocess.STDOUT)
     assert process.stdout.readline()
     process.stdout.close()
-    deadline = time.monotonic() + 120
-    while not run.metrics_file.exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_for_an_epoch(run)
     time.sleep(0.5)  # lines of epochs find no reader
     assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ import typer
 from mmnist.cli.app import app
 from mmnist.errors import Interrupted, MmnistError
 from mmnist.machine import keep_freed_memory
-from mmnist.terminal import messages
+from mmnist.terminal import console, messages
 
 #: What click raises for a command line that it cannot read. Newer versions of typer contain a click
 #: of their own, so it is not always that of the installed click.
@@ -51,7 +51,7 @@ def run(arguments: list[str], *, debug: bool = False) -> int:
         _show(error.kind, str(error), debug)
         return error.exit_code
     except BrokenPipeError:  # `mmnist report … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.on_broken_pipe()
         return 1
     except Exception as error:
         if isinstance(error, OSError) and error.filename:  # not permitted, or too long a name

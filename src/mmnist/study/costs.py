@@ -24,7 +24,7 @@ class Cost:
     """
 
     parameters: PositiveInt
-    """Trainable parameters."""
+    """Parameters of the network."""
     macs: PositiveInt
     """Multiply–accumulate operations of one forward pass of one image."""
     train_images_per_second: PositiveFloat
