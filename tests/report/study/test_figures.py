@@ -1,6 +1,7 @@
 """The figures: what is drawn, and that nothing is cut off."""
 
 import warnings
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -191,6 +192,16 @@ def test_many_variants_leave_the_loss_its_size(make_result, count, label):
             assert legend.y1 < axes.get_tightbbox().y0
         heights.append(height)
     assert heights[1] > 0.9 * heights[0]
+
+
+@pytest.mark.parametrize("label", [*LABELS, f"ShuffleNetV2 {{}}, {'larger images, ' * 5}augmented"])
+def test_labels_of_accuracies_keep_apart(make_result, label):
+    figure = accuracy_figure(_many(make_result, 7, label, experiments=2))
+    _measured(figure)
+    for axes in figure.findobj(matplotlib.axes.Axes):
+        boxes = [text.get_window_extent() for text in axes.get_yticklabels()]
+        for above, below in pairwise(boxes):
+            assert above.y0 > below.y1
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -77,19 +77,16 @@ def accuracy_figure(content: StudyContent) -> Figure | None:
     comparisons = [each for each in content.result.comparisons if _with_accuracy(each)]
     if not comparisons:
         return None
-    rows = [len(_with_accuracy(each)) for each in comparisons]
+    heights = [_accuracy_height(each) for each in comparisons]
     layout = ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.1)
-    height = sum(0.42 * n + 0.8 for n in rows) + 0.4
-    figure, main = _figure(_WIDTH, height, content.notes, layout)
-    panels = main.subplots(
-        len(comparisons), 1, squeeze=False, height_ratios=[n + 0.4 for n in rows]
-    ).ravel()
+    figure, main = _figure(_WIDTH, sum(heights) + 0.63 * len(heights) + 0.4, content.notes, layout)
+    panels = main.subplots(len(heights), 1, squeeze=False, height_ratios=heights).ravel()
     for axes, comparison in zip(panels, comparisons, strict=True):
         variants = _with_accuracy(comparison)
         places = list(comparison.variants)
         for row, variant in enumerate(variants):
             _accuracy_row(axes, row, variant, _style(places.index(variant.name))[0])
-        axes.set_yticks(range(len(variants)), [fill(each.label, 30) for each in variants])
+        axes.set_yticks(range(len(variants)), [_accuracy_label(each) for each in variants])
         axes.set_ylim(len(variants) - 0.5, -0.5)
         axes.set_title(f"{comparison.name}: {_basis(comparison)}", loc="left", fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
@@ -201,6 +198,17 @@ def _basis(comparison: ComparisonResult) -> str:
         images = " or ".join(f"{n:,}" for n in sorted({value.n for value in counts}))
         parts.append(f"published on {images}" + ("" if ran else " images"))
     return "; ".join(parts)
+
+
+def _accuracy_label(variant: VariantResult) -> str:
+    return fill(variant.label, 30)
+
+
+def _accuracy_height(comparison: ComparisonResult) -> float:
+    """Height in inches of a panel of the accuracy figure: room for the labels of its rows."""
+    variants = _with_accuracy(comparison)
+    lines = max(_accuracy_label(each).count("\n") + 1 for each in variants)
+    return max(0.42, 0.19 * lines) * len(variants) + 0.17
 
 
 def _accuracy_row(axes: Axes, row: int, variant: VariantResult, colour: str) -> None:
