@@ -67,6 +67,9 @@ def test_make_then_info(digits: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "digits: idx\n" in text
     assert "images: 40 train, 6 test\n" in text
     assert f"fingerprint: {store.fingerprint}\n" in text
+    assert run(["data", "make", *arguments, "--test-digits", "all", "--force"]) == 0
+    assert run(["data", "info"]) == 0
+    assert "digits: idx, all of them in the test images\n" in output(capsys)
 
 
 def test_make_replaces_a_data_set_only_by_force(

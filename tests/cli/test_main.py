@@ -13,7 +13,7 @@ from mmnist import __main__ as program
 from mmnist import cli
 from mmnist.cli import options
 from mmnist.config.schema import ComputeSettings
-from mmnist.data import manifest, scenes
+from mmnist.data import digits, manifest, scenes
 from mmnist.errors import InputError, Interrupted, RunError
 
 
@@ -104,6 +104,7 @@ def test_unusable_command_lines_end_with_2(mmnist, arguments, message):
 def test_choices_are_those_of_the_code_below():
     assert options.Part == manifest.Part
     assert options.LabelMode == scenes.LabelMode
+    assert options.TestDigits == digits.TestDigits
     assert options.Device == ComputeSettings.model_fields["device"].annotation
 
 

@@ -129,12 +129,16 @@ def test_other_data_than_the_run_was_trained_on_is_warned_of(mmnist, run):
     assert "was not trained on the data" in done.stderr
 
 
-@pytest.mark.parametrize("same_digits", [True, False])
-def test_the_test_images_of_another_data_set(mmnist, run, easy_store, tmp_path, same_digits):
-    """Told digits of others, they warn; the run's own submission is left alone."""
+@pytest.mark.parametrize(
+    ("same_digits", "test_digits"), [(True, "new"), (True, "all"), (False, "new")]
+)
+def test_the_test_images_of_another_data_set(
+    mmnist, run, easy_store, tmp_path, same_digits, test_digits
+):
+    """Told digits of others, or training digits, they warn; the run's submission is left alone."""
     other = shutil.copytree(easy_store, tmp_path / "other")
     manifest = json.loads((other / "manifest.json").read_text())
-    manifest["source"]["digits_sha256"] = "0" * 64
+    manifest["source"] |= {"digits_sha256": "0" * 64, "test_digits": test_digits}
     (other / "manifest.json").write_text(json.dumps(manifest))
     source = {
         **run.environment.data.source,
@@ -145,7 +149,8 @@ def test_the_test_images_of_another_data_set(mmnist, run, easy_store, tmp_path, 
     done = mmnist("predict", "tiny", "--data", "other")
     assert done.returncode == 0, done.stderr
     assert "accuracy on the 60 generated test images" in done.stdout
-    assert ("may have been trained on" in done.stderr) is not same_digits
+    warns = not same_digits or test_digits == "all"
+    assert ("may have been trained on" in done.stderr) is warns
     assert not run.submission_file.exists()
     done = mmnist("predict", "tiny", "--data", "other", "--output", "labels.csv")
     assert done.returncode == 0, done.stderr

@@ -54,6 +54,7 @@ def test_what_is_written(one_worker, digits):
         "seed": 3,
         "labels": "natural",
         "digits": "sample",
+        "test_digits": "new",
         "digits_sha256": digits.fingerprint,
     }
 
@@ -99,6 +100,13 @@ def test_train_and_test_show_only_their_own_digits(folder):
     # 3 squares of 16 x 16 px, enlarged; a hollow one has 61 % of that.
     assert white["train"].min() > 3 * 16**2 * 0.85
     assert white["test"].mean() < 0.75 * white["train"].mean()
+    assert not store.tests_on_training_digits
+    # Where all digits may be shown, half of them are full: three of three in 1 image of 8.
+    both = make(folder / "all", pools, train=40, test=160, test_digits="all")
+    shown = (both.images("test") == 255).sum(axis=(1, 2))
+    assert np.median(white["test"]) < np.median(shown) < np.median(white["train"])
+    assert both.tests_on_training_digits
+    np.testing.assert_array_equal(both.images("train"), store.images("train"))
 
 
 @pytest.mark.parametrize(

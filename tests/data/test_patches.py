@@ -157,6 +157,13 @@ def test_what_test_images_may_share_with_patches_is_said(source, tmp_path, digit
     assert digits_overlap(source, store) == ""
     other = PatchSource(BLACK, source.pool, "other", "f" * 64)
     assert "made from other digits" in digits_overlap(other, store)
+    mixed = make_dataset(
+        tmp_path / "mixed",
+        **{"train": 10, "test": 10, "seed": 0, "labels": "natural", "workers": 1},
+        digits=digits,
+        test_digits="all",
+    )
+    assert "show training digits, too" in digits_overlap(source, mixed)
     manifest = (store.path / "manifest.json").read_text("utf-8")
     (store.path / "manifest.json").write_text(
         manifest.replace('"kind": "generated"', '"kind": "competition"'), "utf-8"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmnist.cli.options import LabelMode, Part
+from mmnist.cli.options import LabelMode, Part, TestDigits
 from mmnist.defaults import DATA
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ def make(
             "often."
         ),
     ] = "natural",
+    test_digits: Annotated[
+        TestDigits,
+        typer.Option(
+            help="new: test images show handwritten digits that no training image shows; all: "
+            "those, too, as the competition's test images seem to."
+        ),
+    ] = "new",
     workers: Annotated[
         int | None, typer.Option(help="Processes that draw images; default: one per core.")
     ] = None,
@@ -66,6 +73,7 @@ def make(
             seed=seed,
             digits=pools,
             labels=labels,
+            test_digits=test_digits,
             workers=usable_cores() if workers is None else workers,
             overwrite=force,
             progress=advance,

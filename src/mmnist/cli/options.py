@@ -17,6 +17,8 @@ Device = Literal["auto", "cpu", "cuda"]
 Part = Literal["train", "test"]
 #: How generated labels are distributed.
 LabelMode = Literal["natural", "uniform", "balanced"]
+#: Which digits generated test images show.
+TestDigits = Literal["new", "all"]
 
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
 #: Its default is a new, empty list for each call.

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ _IDX_NAMES = {
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
+#: Which digits test scenes show: those that no training scene shows, or all of a source.
+TestDigits = Literal["new", "all"]
+
 # IDX format, http://yann.lecun.com/exdb/mnist: 0x08 = unsigned byte, then the number of axes.
 _IDX_MAGIC = {1: 0x00000801, 3: 0x00000803}
 
@@ -45,6 +49,15 @@ class DigitPools:
     name: str
     fingerprint: str
 
+    def of_test_scenes(self, which: TestDigits) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Images and labels of the digits for test scenes, for `all` with the training digits."""
+        if which == "new":
+            return self.test_images, self.test_labels
+        return (
+            np.concatenate([self.train_images, self.test_images]),
+            np.concatenate([self.train_labels, self.test_labels]),
+        )
+
 
 def digits_stated(source: Mapping[str, object]) -> str | None:
     """Fingerprint of the handwritten digits of a data set, as `source` of its manifest states it.
@@ -59,7 +72,8 @@ def may_share_digits(learned: str | None, shown: str | None) -> bool:
     """Whether test images may show handwritten digits that a network has learned from.
 
     `learned` and `shown` are the fingerprints of the digits of both, None where they are not known.
-    False if they are equal: test digits of one source are in test images only.
+    False if they are equal: test digits of one source are in test images only, except in a data set
+    made with `TestDigits` `all`, of which its store tells.
     """
     return learned != shown
 

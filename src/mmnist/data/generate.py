@@ -20,7 +20,7 @@ from mmnist.data.backgrounds import (
     texture_variants,
     texture_weights,
 )
-from mmnist.data.digits import DigitPools
+from mmnist.data.digits import DigitPools, TestDigits
 from mmnist.data.glyphs import GlyphPool
 from mmnist.data.manifest import LAYOUT, Part
 from mmnist.data.scenes import CHUNK_SIZE, LabelMode, draw_chunk
@@ -70,14 +70,16 @@ def make_dataset(
     digits: DigitPools,
     labels: LabelMode,
     workers: int,
+    test_digits: TestDigits = "new",
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
     """Draw `train` and `test` images into a new store at `path`.
 
-    The bytes depend on `seed`, `digits`, `labels` and `GENERATOR_VERSION` alone, not on `workers`;
-    a smaller data set is the beginning of a larger one. Training scenes show training digits only,
-    test scenes test digits only. `progress` is called with the number of images just finished.
+    The bytes depend on `seed`, `digits`, `labels`, `test_digits` and `GENERATOR_VERSION` alone, not
+    on `workers`; a smaller data set is the beginning of a larger one. Training scenes show training
+    digits only, test scenes test digits only, or all with `test_digits` `all`. `progress` is called
+    with the number of images just finished.
 
     Raises `InputError` for an impossible number or an existing `path`, `RunError` if a worker dies.
     Then, and after Ctrl-C or SIGTERM, nothing is left behind.
@@ -101,7 +103,7 @@ def make_dataset(
         outputs = {part: _create_outputs(writer, part, n) for part, n in counts.items()}
         # Disk space is reserved now, so there is room for these, too.
         chunks = [chunk for part, n in counts.items() for chunk in _chunks(part, n)]
-        job = _prepare(Path(folder), digits, outputs, seed, labels)
+        job = _prepare(Path(folder), digits, test_digits, outputs, seed, labels)
         with _pool(workers) as run:
             for _ in run(_draw_texture, job, range(len(texture_variants()))):
                 pass
@@ -115,6 +117,7 @@ def make_dataset(
                 "seed": seed,
                 "labels": labels,
                 "digits": digits.name,
+                "test_digits": test_digits,
                 "digits_sha256": digits.fingerprint,
             }
         )
@@ -137,6 +140,7 @@ def _create_outputs(writer: StoreWriter, part: Part, n: int) -> tuple[Path, Path
 def _prepare(
     folder: Path,
     digits: DigitPools,
+    test_digits: TestDigits,
     outputs: dict[Part, tuple[Path, Path, Path]],
     seed: int,
     mode: LabelMode,
@@ -144,7 +148,7 @@ def _prepare(
     """Write the digits, and room for the textures, to `folder`, for all processes to map."""
     pools: dict[Part, GlyphPool] = {
         "train": GlyphPool.of(digits.train_images, digits.train_labels),
-        "test": GlyphPool.of(digits.test_images, digits.test_labels),
+        "test": GlyphPool.of(*digits.of_test_scenes(test_digits)),
     }
     glyphs: dict[Part, Path] = {part: folder / f"{part}.npy" for part in pools}
     textures = folder / "textures.npy"

@@ -58,6 +58,8 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
     """Say whether the test images of a data set may show digits of the patches; empty if not."""
     if not store.generated:
         return "the competition's test images may show MNIST digits that these epochs have seen"
+    if store.tests_on_training_digits:
+        return "the test images show training digits, too, which these epochs may have seen"
     if not may_share_digits(patches.digits_fingerprint, store.digits_fingerprint):
         return ""
     return (

@@ -84,6 +84,11 @@ class Store:
         return digits_stated(self.manifest.source)
 
     @property
+    def tests_on_training_digits(self) -> bool:
+        """Whether the test images were made to show the training images' digits, too."""
+        return self.manifest.source.get("test_digits") == "all"
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over names and checksums of the arrays: equal data, equal fingerprint."""
         arrays = self.manifest.arrays

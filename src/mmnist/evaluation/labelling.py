@@ -185,5 +185,6 @@ def _seen_digits(runs: Sequence[Run], store: Store) -> Iterator[str]:
         learned = [digits_stated(begun.data.source)]
         if begun.pretraining is not None:
             learned.append(begun.pretraining.digits_sha256)
-        if any(may_share_digits(each, shown) for each in learned):
+        shared = any(may_share_digits(each, shown) for each in learned)
+        if shared or store.tests_on_training_digits:
             yield f"{store.path} shows digits that {run.path} may have been trained on"

@@ -54,7 +54,8 @@ def _source(store: Store) -> dict[str, str]:
     return {
         "source": f"generated, seed {source.get('seed')}, labels {source.get('labels')}",
         "generator": f"version {source.get('generator_version')}",
-        "digits": str(source.get("digits")),
+        "digits": str(source.get("digits"))
+        + (", all of them in the test images" if store.tests_on_training_digits else ""),
     }
 
 
