@@ -157,6 +157,23 @@ def test_the_test_images_of_another_data_set(
     assert len(pd.read_csv(tmp_path / "labels.csv")) == 60
 
 
+def test_own_test_images_that_show_training_digits(mmnist, run, easy_store, tmp_path):
+    own = shutil.copytree(easy_store, tmp_path / "own")
+    config = run.config_file.read_text()
+    assert str(easy_store) in config
+    run.config_file.write_text(config.replace(str(easy_store), str(own)))
+    file = own / "manifest.json"
+    manifest = json.loads(file.read_text())
+    before = mmnist("predict", "tiny")
+    assert "may have been trained on" not in before.stderr
+    manifest["source"]["test_digits"] = "all"
+    file.write_text(json.dumps(manifest))
+    done = mmnist("predict", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert "shows digits that" in done.stderr
+    assert "may have been trained on" in done.stderr
+
+
 def test_labels_that_nobody_knows_want_a_file(mmnist, run, easy_store, tmp_path):
     other = shutil.copytree(easy_store, tmp_path / "other")
     manifest = json.loads((other / "manifest.json").read_text())

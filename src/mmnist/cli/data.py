@@ -49,8 +49,8 @@ def make(
     test_digits: Annotated[
         TestDigits,
         typer.Option(
-            help="new: test images show handwritten digits that no training image shows; all: "
-            "those, too, as the competition's test images seem to."
+            help="Handwritten digits in the test images. new: those that no training image "
+            "shows; all: those of training images, too, as seems to be so in the competition."
         ),
     ] = "new",
     workers: Annotated[

@@ -87,7 +87,9 @@ def plan_labelling(
     store = open_store(_own_data(runs) if data is None else data)
     if files.labels is None and store.labels("test") is None:
         raise NoFileError(f"the labels of {data} are not known")
-    doubts = _changed_data(runs, store) if data is None else _seen_digits(runs, store)
+    doubts = list(_changed_data(runs, store)) if data is None else []
+    if data is not None or store.tests_on_training_digits:
+        doubts += _seen_digits(runs, store)
     return Labelling(runs, files, store.images("test"), None, store, [*unfinished, *doubts])
 
 
