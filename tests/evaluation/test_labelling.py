@@ -60,9 +60,9 @@ def test_runs_of_different_data_sets_do_not_say_which_images(run, tmp_path):
 def test_digits_of_pretraining_are_warned_of(run, easy_store):
     digits = digits_record(sha256="1" * 64)
     run.write_environment(run.environment.model_copy(update={"pretraining": digits}))
-    (warning,) = plan_labelling([run], Files(), data=easy_store).warnings
-    assert warning == f"{easy_store} shows digits that {run.path} may have been trained on"
-    assert plan_labelling([run], Files()).warnings == []
+    warning = f"{easy_store} shows digits that {run.path} may have been trained on"
+    for data in (easy_store, None):  # None: the run's own
+        assert plan_labelling([run], Files(), data=data).warnings == [warning]
 
 
 def test_files_have_names_of_their_formats(run, tmp_path):

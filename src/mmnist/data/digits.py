@@ -21,15 +21,15 @@ from mmnist.errors import InputError, RunError
 from mmnist.files import expanded, printable_name
 from mmnist.task import CELL_SIDE
 
+#: Which digits test scenes show: those that no training scene shows, or all of a source.
+TestDigits = Literal["new", "all"]
+
 _IDX_NAMES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
     "test_images": "t10k-images-idx3-ubyte",
     "test_labels": "t10k-labels-idx1-ubyte",
 }
-#: Which digits test scenes show: those that no training scene shows, or all of a source.
-TestDigits = Literal["new", "all"]
-
 # IDX format, http://yann.lecun.com/exdb/mnist: 0x08 = unsigned byte, then the number of axes.
 _IDX_MAGIC = {1: 0x00000801, 3: 0x00000803}
 
@@ -66,16 +66,6 @@ def digits_stated(source: Mapping[str, object]) -> str | None:
     """
     stated = source.get("digits_sha256")
     return stated if isinstance(stated, str) else None
-
-
-def may_share_digits(learned: str | None, shown: str | None) -> bool:
-    """Whether test images may show handwritten digits that a network has learned from.
-
-    `learned` and `shown` are the fingerprints of the digits of both, None where they are not known.
-    False if they are equal: test digits of one source are in test images only, except in a data set
-    made with `TestDigits` `all`, of which its store tells.
-    """
-    return learned != shown
 
 
 def load_digits(source: str, root: Path = Path()) -> DigitPools:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmnist.config.training import SQUARE
 from mmnist.data.backgrounds import Textures, draw_texture, texture_variants, texture_weights
-from mmnist.data.digits import DigitPools, may_share_digits
+from mmnist.data.digits import DigitPools
 from mmnist.data.distortion import draw_distortion
 from mmnist.data.glyphs import GlyphPool, render_digits
 from mmnist.data.scenes import add_clipped, cut_backgrounds
@@ -58,13 +58,11 @@ def digits_overlap(patches: PatchSource, store: Store) -> str:
     """Say whether the test images of a data set may show digits of the patches; empty if not."""
     if not store.generated:
         return "the competition's test images may show MNIST digits that these epochs have seen"
-    if store.tests_on_training_digits:
-        return "the test images show training digits, too, which these epochs may have seen"
-    if not may_share_digits(patches.digits_fingerprint, store.digits_fingerprint):
+    if not store.may_show_digits_of(patches.digits_fingerprint):
         return ""
     return (
-        "the data set was made from other digits, so its test images may show some that these "
-        "epochs have seen"
+        "the test images were made from other digits, or from all of them, and may show some that "
+        "these epochs have seen"
     )
 
 

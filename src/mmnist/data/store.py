@@ -79,14 +79,17 @@ class Store:
         return self.manifest.source["kind"] == "generated"
 
     @property
-    def digits_fingerprint(self) -> str | None:
-        """SHA-256 (hex) of the handwritten digits in the images; None where it is not known."""
-        return digits_stated(self.manifest.source)
-
-    @property
     def tests_on_training_digits(self) -> bool:
         """Whether the test images were made to show the training images' digits, too."""
         return self.manifest.source.get("test_digits") == "all"
+
+    def may_show_digits_of(self, learned: str | None) -> bool:
+        """Whether test images may show handwritten digits that a network has learned from.
+
+        `learned` is the fingerprint of these digits, None where it is not known. False if they are
+        the digits of this data set and its test images show only those kept for them.
+        """
+        return learned != digits_stated(self.manifest.source) or self.tests_on_training_digits
 
     @property
     def fingerprint(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmnist.data.digits import digits_stated, may_share_digits
+from mmnist.data.digits import digits_stated
 from mmnist.data.image_files import image_names, read_images
 from mmnist.data.store import Store, open_store
 from mmnist.errors import InputError, RunError
@@ -87,9 +87,8 @@ def plan_labelling(
     store = open_store(_own_data(runs) if data is None else data)
     if files.labels is None and store.labels("test") is None:
         raise NoFileError(f"the labels of {data} are not known")
-    doubts = list(_changed_data(runs, store)) if data is None else []
-    if data is not None or store.tests_on_training_digits:
-        doubts += _seen_digits(runs, store)
+    doubts = [*_changed_data(runs, store)] if data is None else []
+    doubts += _seen_digits(runs, store)
     return Labelling(runs, files, store.images("test"), None, store, [*unfinished, *doubts])
 
 
@@ -181,12 +180,10 @@ def _changed_data(runs: Sequence[Run], store: Store) -> Iterator[str]:
 
 
 def _seen_digits(runs: Sequence[Run], store: Store) -> Iterator[str]:
-    shown = store.digits_fingerprint
     for run in runs:
         begun = run.environment
         learned = [digits_stated(begun.data.source)]
         if begun.pretraining is not None:
             learned.append(begun.pretraining.digits_sha256)
-        shared = any(may_share_digits(each, shown) for each in learned)
-        if shared or store.tests_on_training_digits:
+        if any(store.may_show_digits_of(each) for each in learned):
             yield f"{store.path} shows digits that {run.path} may have been trained on"
